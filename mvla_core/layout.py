@@ -1,11 +1,11 @@
 """Where everything lies on the disk: one object owns every path below a data root.
 
-    episodes/<dataset>/*.h5        never modified, never deleted by the program
-    annotations/<dataset>.json     curation, beside the data
-    cache/                         safe to delete at any time
-    runs/<run_id>/                 one training run: see `RunFolder`
-    jobs/<job_id>/                 one background job that is not a training: see `JobFolder`
-    jobs.sqlite, runner.lock, runner.log
+episodes/<dataset>/*.h5        never modified, never deleted by the program
+annotations/<dataset>.json     curation, beside the data
+cache/                         safe to delete at any time
+runs/<run_id>/                 one training run: see `RunFolder`
+jobs/<job_id>/                 one background job that is not a training: see `JobFolder`
+jobs.sqlite, runner.lock, runner.log
 """
 
 from __future__ import annotations

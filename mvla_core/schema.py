@@ -113,7 +113,9 @@ class ActionSpace:
             )
         chosen = list(units) if units is not None else [KNOWN_DIMS[name].unit for name in names]
         if len(chosen) != len(names):
-            raise UserInputError(f"Found {len(chosen)} action units for {len(names)} action dimensions; give one for each.")
+            raise UserInputError(
+                f"Found {len(chosen)} action units for {len(names)} action dimensions; give one for each."
+            )
         for name, unit in zip(names, chosen, strict=True):
             if unit not in (KNOWN_DIMS[name].unit, NORMALISED):
                 raise UserInputError(

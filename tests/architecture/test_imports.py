@@ -14,7 +14,9 @@ HEAVY = ("torch", "transformers", "peft", "accelerate")
 
 def run_python(code: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(cwd)}
-    return subprocess.run([sys.executable, "-c", code], cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=cwd, env=environment, capture_output=True, text=True, timeout=120
+    )
 
 
 def test_import_contracts_hold(repository: Path) -> None:

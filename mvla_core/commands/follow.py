@@ -1,0 +1,70 @@
+"""Submit a background job from the command line and follow it until it ends."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from mvla_core.errors import JobError, Stopped
+from mvla_core.files import read_json, read_json_lines
+from mvla_core.jobs.queue import Job, JobQueue
+from mvla_core.layout import DataRoot, JobFolder
+from mvla_core.progress import ConsoleProgress, Progress
+
+POLL_INTERVAL_S = 0.25
+
+
+def run_to_end(
+    root: DataRoot,
+    kind: str,
+    folder: JobFolder,
+    config: dict[str, Any],
+    *,
+    title: str,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Queue a job and wait; events appear on stderr as they are written.
+
+    Ctrl-C asks the job to stop (it keeps its checkpoint) and waits for it; the job does not depend on this process, so
+    that a closed terminal leaves it running.
+
+    Returns:
+        The job's `result.json`.
+
+    Raises:
+        JobError: It failed; the text is the job's own sentence.
+        Stopped: It was stopped.
+    """
+    queue = JobQueue(root)
+    job = queue.submit(kind, folder, config, title=title)
+    console = progress or ConsoleProgress()
+    offset, waiting_told = 0, False
+    while True:
+        try:
+            rows, offset = read_json_lines(folder.progress, offset)
+            for row in rows:
+                values = {key: value for key, value in row.items() if key not in ("event", "time")}
+                console.emit(row["event"], **values)
+            job = queue.get(job.id)
+            if job.finished is not None and not rows:
+                return _ending(job, folder)
+            if job.status == "queued" and not waiting_told and time.time() - job.created > 3:
+                console.note(f"Job {job.id} waits in the queue: `python -m mvla_core jobs` shows what runs.")
+                waiting_told = True
+            time.sleep(POLL_INTERVAL_S)
+        except KeyboardInterrupt:
+            queue.request_stop(job.id)
+            console.note(
+                "Stopping: the job keeps its last checkpoint. It goes on by itself if this terminal is closed."
+            )
+
+
+def _ending(job: Job, folder: JobFolder) -> dict[str, Any]:
+    if job.status == "succeeded":
+        result: dict[str, Any] = read_json(folder.result)
+        return result
+    if job.status == "stopped":
+        raise Stopped(f"Job {job.id} was stopped; what was finished until then is kept in {folder.path}.")
+    raise JobError(
+        f"Job {job.id} ({job.kind}) {job.status}: {job.message or 'no reason recorded'} The log is {folder.log}."
+    )

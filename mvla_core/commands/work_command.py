@@ -1,0 +1,62 @@
+"""`work`: what the job runner starts. Not for people: they use the other verbs, which queue jobs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from mvla_core.layout import DataRoot, JobFolder
+from mvla_core.progress import Progress
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", choices=sorted(FUNCTIONS))
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--data-root", type=Path, required=True)
+    parser.set_defaults(function=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from mvla_core.jobs.worker import run_worker
+
+    return run_worker(options.kind, JobFolder(options.folder), DataRoot(options.data_root), FUNCTIONS)
+
+
+def _train(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress: Progress) -> dict[str, Any]:
+    from mvla_core.training.train import train_run
+
+    return train_run(root, root.run(folder.path.name), progress)
+
+
+def _evaluate(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress: Progress) -> dict[str, Any]:
+    from mvla_core.evaluation.evaluate import evaluate_run
+
+    results = evaluate_run(root, config["run_id"], progress)
+    return {"run_id": results["run_id"], "verdict": results["verdict"]}
+
+
+def _simulate(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress: Progress) -> dict[str, Any]:
+    from mvla_core.simulation.record import simulate_episodes
+
+    settings = {key: value for key, value in config.items() if key != "dataset"}
+    return simulate_episodes(root, config["dataset"], progress=progress, **settings).to_json()
+
+
+def _import(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress: Progress) -> dict[str, Any]:
+    from mvla_core.episodes.importers import import_recordings
+
+    return import_recordings(
+        Path(config["source"]), root, config["dataset"], episode_length=config["episode_length"], progress=progress
+    ).to_json()
+
+
+def _report(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress: Progress) -> dict[str, Any]:
+    from mvla_core.reports.write import write_report
+
+    run = root.run(config["run_id"])
+    files = write_report(root, config["run_id"], lang=config["lang"], out=run.report / config["lang"])
+    return {"files": [str(file) for file in files]}
+
+
+FUNCTIONS = {"train": _train, "evaluate": _evaluate, "simulate": _simulate, "import": _import, "report": _report}
