@@ -1,0 +1,132 @@
+"""95 % intervals by resampling whole episodes.
+
+Windows of one episode resemble each other, so that resampling windows would promise far more than the data holds. The
+episode is what is drawn with replacement (percentile bootstrap; B. Efron, 1979). With few episodes (under about 8) a
+percentile interval is too narrow: read it as a lower limit of what is uncertain.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+RESAMPLES = 2_000
+LEVEL = 0.95
+_BLOCK_ELEMENTS = 4_000_000
+
+Vector = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with its 95 % interval.
+
+    `low` and `high` are NaN where fewer than two episodes are there: nothing can be said then, and every comparison is
+    False. A skill against a baseline that makes no error at all is minus infinity. JSON writes both as null.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def to_json(self) -> dict[str, float | None]:
+        return {
+            name: _finite(number) for name, number in (("value", self.value), ("low", self.low), ("high", self.high))
+        }
+
+
+def _finite(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None
+
+
+def _draws(num_episodes: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield int64 (rows, num_episodes): how often each episode is drawn, in blocks that bound the memory."""
+    generator = np.random.default_rng(seed)
+    rows = max(1, _BLOCK_ELEMENTS // num_episodes)
+    shares = np.full(num_episodes, 1.0 / num_episodes)
+    for begin in range(0, resamples, rows):
+        yield generator.multinomial(num_episodes, shares, size=min(rows, resamples - begin))
+
+
+def _ratio(numerator: Vector, denominator: Vector) -> Vector:
+    """Divide; 0 / 0 is NaN and x / 0 is infinite, without a warning."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(numerator / denominator, dtype=np.float64)
+
+
+def _interval(value: float, samples: Vector) -> Interval:
+    known = samples[~np.isnan(samples)]
+    if len(known) == 0:
+        return Interval(value, math.nan, math.nan)
+    tail = 100.0 * (1.0 - LEVEL) / 2.0
+    # No interpolation between samples: it would turn two infinities into NaN.
+    low, high = np.percentile(known, [tail, 100.0 - tail], method="inverted_cdf")
+    return Interval(value, float(low), float(high))
+
+
+def _resampled_sums(columns: list[Vector], resamples: int, seed: int) -> Vector:
+    stacked = np.stack(columns, axis=1)
+    return np.concatenate([draws @ stacked for draws in _draws(len(stacked), resamples, seed)])
+
+
+def bootstrap_ratio(numerators: Vector, denominators: Vector, *, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
+    """Return sum(numerators) / sum(denominators) with its 95 % interval over episodes.
+
+    A mean over windows is a ratio of two sums by episode: sum of the errors, number of windows.
+
+    Args:
+        numerators: float (E,), one an episode.
+        denominators: float (E,), not negative.
+        resamples: How many times E episodes are drawn with replacement.
+        seed: The same seed and E draw the same episodes, so that figures of the same episodes are paired.
+
+    Raises:
+        ValueError: The arrays are empty or differ in length.
+    """
+    top, bottom = np.asarray(numerators, dtype=np.float64), np.asarray(denominators, dtype=np.float64)
+    if top.ndim != 1 or top.shape != bottom.shape or len(top) == 0:
+        raise ValueError(f"Expected two arrays (E,) with E >= 1; found {top.shape} and {bottom.shape}.")
+    value = float(_ratio(top.sum(keepdims=True), bottom.sum(keepdims=True))[0])
+    if len(top) < 2:
+        return Interval(value, math.nan, math.nan)
+    sums = _resampled_sums([top, bottom], resamples, seed)
+    return _interval(value, _ratio(sums[:, 0], sums[:, 1]))
+
+
+def bootstrap_mean(values: Vector, *, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
+    """Return the mean of one value an episode with its 95 % interval; see `bootstrap_ratio`."""
+    return bootstrap_ratio(values, np.ones(len(values)), resamples=resamples, seed=seed)
+
+
+def skill(policy_squared: Vector, baseline_squared: Vector, *, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
+    """Return 1 - MSE(policy) / MSE(baseline) with its 95 % interval over episodes.
+
+    Both errors go over exactly the same windows, so that the counts cancel and the ratio of the sums is the ratio of
+    the means. 1 is perfect, 0 as good as the baseline, below 0 worse. Where neither makes an error the skill is 0;
+    where only the baseline makes none it is minus infinity.
+
+    Args:
+        policy_squared: float (E,), squared errors of each episode, summed (`ErrorSums.episode_squared`).
+        baseline_squared: float (E,), the same of the baseline on the same windows.
+        resamples: See `bootstrap_ratio`.
+        seed: See `bootstrap_ratio`.
+
+    Source: the skill score of A. H. Murphy, Monthly Weather Review 116 (1988).
+    """
+    policy, baseline = np.asarray(policy_squared, dtype=np.float64), np.asarray(baseline_squared, dtype=np.float64)
+    if policy.ndim != 1 or policy.shape != baseline.shape or len(policy) == 0:
+        raise ValueError(f"Expected two arrays (E,) with E >= 1; found {policy.shape} and {baseline.shape}.")
+    value = float(_skill(policy.sum(keepdims=True), baseline.sum(keepdims=True))[0])
+    if len(policy) < 2:
+        return Interval(value, math.nan, math.nan)
+    sums = _resampled_sums([policy, baseline], resamples, seed)
+    return _interval(value, _skill(sums[:, 0], sums[:, 1]))
+
+
+def _skill(policy: Vector, baseline: Vector) -> Vector:
+    both_perfect = (policy == 0) & (baseline == 0)
+    return np.where(both_perfect, 0.0, 1.0 - _ratio(policy, baseline))
