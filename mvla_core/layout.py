@@ -21,10 +21,11 @@ ENVIRONMENT_VARIABLE = "MVLA_DATA_ROOT"
 
 @dataclass(frozen=True)
 class JobFolder:
-    """The files of one background job. Its process writes here; everybody else only reads.
+    """The files of one background job.
 
-    `config.json` is frozen before the start; `progress.jsonl` grows (see `mvla_core.progress`); `stdout.log` holds both
-    output streams; `result.json` is written last, so that its presence tells a finished job from a killed one.
+    `config.json` is frozen before the start; `job.json` is the queue's own record, from which a lost queue is rebuilt;
+    `progress.jsonl` grows (see `mvla_core.progress`); `stdout.log` holds both output streams; `result.json` is written
+    last, by the worker, or by the runner for a worker that died without one: its `status` says how the job ended.
     """
 
     path: Path
@@ -32,6 +33,10 @@ class JobFolder:
     @property
     def config(self) -> Path:
         return self.path / "config.json"
+
+    @property
+    def record(self) -> Path:
+        return self.path / "job.json"
 
     @property
     def progress(self) -> Path:
@@ -124,6 +129,11 @@ class DataRoot:
     @property
     def jobs_database(self) -> Path:
         return self.path / "jobs.sqlite"
+
+    @property
+    def jobs_lock(self) -> Path:
+        """Held while the database is opened, set aside or rebuilt."""
+        return self.path / "jobs.sqlite.lock"
 
     @property
     def runner_lock(self) -> Path:

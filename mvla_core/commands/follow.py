@@ -45,6 +45,7 @@ def run_to_end(
             for row in rows:
                 values = {key: value for key, value in row.items() if key not in ("event", "time")}
                 console.emit(row["event"], **values)
+            queue.attend()  # a runner that was killed is replaced, so that the job does not wait for ever
             job = queue.get(job.id)
             if job.finished is not None and not rows:
                 return _ending(job, folder)

@@ -1,0 +1,81 @@
+"""Why a job failed, in words that say what to do: read off the exception, else off the last lines of the log."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mvla_core.errors import DatasetError, EpisodeError
+
+ADVICE = {
+    "out_of_memory": "Memory ran out: choose a smaller batch or window, or close other programs, then start it again.",
+    "disk_full": "The disk is full: free space below the data root, then start it again.",
+    "missing_weights": "The base model's weights are not on this machine: `python -m mvla_core doctor` says how to get them.",
+    "bad_data": "The data cannot be used as it is: the audit of the data set names the episodes concerned.",
+}
+"""Diagnosis -> what the user does about it."""
+
+EXIT_DISK_FULL = 28
+"""Exit code of a worker that could not even write its result (the number of ENOSPC)."""
+
+_PATTERNS = {
+    "out_of_memory": re.compile(
+        r"out of memory|OutOfMemoryError|MemoryError|(can't|cannot) allocate memory", re.IGNORECASE
+    ),
+    "disk_full": re.compile(r"No space left on device|Disk quota exceeded|database or disk is full", re.IGNORECASE),
+    "missing_weights": re.compile(
+        r"weights (are|is|were) (missing|not)|missing weights|not a valid model identifier|LocalEntryNotFoundError"
+        r"|OfflineModeIsEnabled|couldn't connect to .*hugg|no file named (pytorch_model|model)",
+        re.IGNORECASE,
+    ),
+    "bad_data": re.compile(r"\b(EpisodeError|DatasetError)\b|Unable to (synchronously )?open file|truncated file"),
+}
+
+
+def diagnose_exception(error: BaseException) -> str:
+    """Return a key of `ADVICE` for an exception or what caused it, or "" where none fits."""
+    for cause in _causes(error):
+        if isinstance(cause, MemoryError):
+            return "out_of_memory"
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return "disk_full"
+        if isinstance(cause, EpisodeError | DatasetError):
+            return "bad_data"
+        if found := diagnose_text(f"{type(cause).__name__}: {cause}"):
+            return found
+    return ""
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def diagnose_text(text: str) -> str:
+    """Return a key of `ADVICE` for the end of a log, or "" where none fits."""
+    return next((name for name, pattern in _PATTERNS.items() if pattern.search(text)), "")
+
+
+def last_lines(log: Path, count: int = 20, limit_bytes: int = 16_384) -> Sequence[str]:
+    """Return the last lines of a log for people: a line that rewrote itself counts once, and control characters are gone.
+
+    Args:
+        log: The file; a missing one has no lines.
+        count: At most this many lines that are not empty.
+        limit_bytes: Only this much of the file's end is read.
+    """
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(0, log.stat().st_size - limit_bytes))
+            text = file.read(limit_bytes).decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return []
+    lines = (line.rstrip().rpartition("\r")[2] for line in text.split("\n"))
+    shown = ("".join(character for character in line if character.isprintable() or character == "\t") for line in lines)
+    return [line for line in shown if line.strip()][-count:]

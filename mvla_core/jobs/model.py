@@ -1,0 +1,104 @@
+"""What a job is: its kinds, its states, and the row that pages and commands read."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from mvla_core.jobs.processes import ProcessIdentity
+from mvla_core.layout import DataRoot, JobFolder
+
+KINDS = ("train", "evaluate", "simulate", "import", "report")
+"""The allow-list: nothing else is ever started."""
+
+Status = Literal["queued", "running", "stopping", "succeeded", "failed", "stopped", "interrupted", "lost"]
+ACTIVE: tuple[Status, ...] = ("queued", "running", "stopping")
+ENDED: tuple[Status, ...] = ("succeeded", "failed", "stopped", "interrupted", "lost")
+
+StopStage = Literal["asked", "waiting", "terminated", "killed"]
+"""How far a stop has come: asked by the user; told to the worker, which finishes its checkpoint; its whole process tree told
+to end; its whole process tree killed."""
+
+DEFAULT_DEVICE = "cpu"
+CHECKPOINT_GRACE_S = 60.0
+"""Seconds that a job has for its checkpoint after it was told to stop."""
+
+_HIDDEN = ("folder", "stop_asked", "stop_grace_s", "config_sha256", "nonce", "boot_id", "pid", "start_ticks")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row of the queue. Times are seconds since the epoch, None where it has not happened."""
+
+    id: int
+    kind: str
+    folder: JobFolder
+    """A `RunFolder` for a job that lies in `runs/`."""
+    title: str
+    device: str
+    """The slot it needs: "cpu", "cuda:0", ... One job a slot."""
+    priority: int
+    """Higher runs earlier; equal ones in the order of submission."""
+    status: Status
+    message: str
+    """One sentence on the present state or the ending; "" where there is nothing to say."""
+    diagnosis: str
+    """A key of `mvla_core.jobs.diagnosis.ADVICE`, or ""."""
+    exit_code: int | None
+    """Of the worker; negative is the signal that ended it; None before the end, or where nobody could see it."""
+    created: float
+    started: float | None
+    finished: float | None
+    stop_stage: StopStage | None
+    stop_asked: float | None
+    stop_grace_s: float
+    stop_until: float | None
+    """When the present stop stage ends and the next, harder one begins."""
+    config_sha256: str
+    retry_of: int | None
+    nonce: str | None
+    """The random word in the worker's environment; None before a runner took the job."""
+    boot_id: str | None
+    pid: int | None
+    start_ticks: int | None
+
+    @property
+    def process(self) -> ProcessIdentity | None:
+        """The worker's identity, or None where no worker was recorded."""
+        if self.pid is None or self.start_ticks is None or self.boot_id is None or self.nonce is None:
+            return None
+        return ProcessIdentity(self.pid, self.start_ticks, self.boot_id, self.nonce)
+
+    @property
+    def active(self) -> bool:
+        """Whether it waits or runs, in contrast to having ended."""
+        return self.status in ACTIVE
+
+    @classmethod
+    def from_row(cls, root: DataRoot, row: sqlite3.Row) -> Job:
+        values = {key: row[key] for key in row.keys()}  # noqa: SIM118 - a Row iterates over values
+        values["id"] = values.pop("job_id")
+        values["folder"] = folder_of(root, values["folder"])
+        return cls(**values)
+
+    def to_json(self) -> dict[str, Any]:
+        """What commands print: everything but the process's identity."""
+        shown = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _HIDDEN}
+        return shown | {"folder": str(self.folder.path)}
+
+
+def folder_of(root: DataRoot, relative: str) -> JobFolder:
+    """Return the folder that a row names as "runs/<run_id>" or "jobs/<job name>"."""
+    parent, _, name = relative.partition("/")
+    return root.run(name) if parent == root.runs.name else root.job(name)
+
+
+def relative_name(folder: JobFolder) -> str:
+    """The inverse of `folder_of`."""
+    return f"{folder.path.parent.name}/{folder.path.name}"
+
+
+def as_ended(status: object) -> Status | None:
+    """Return the status if it is the name of an ending, else None: for values that come from files."""
+    return next((name for name in ENDED if name == status), None)
