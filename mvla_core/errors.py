@@ -35,6 +35,10 @@ class EpisodeError(MvlaError):
         super().__init__(message)
         self.code = code
 
+    def __reduce__(self) -> tuple[type[EpisodeError], tuple[str, str]]:
+        # An exception is copied between processes by its arguments, and this one has two.
+        return type(self), (self.code, str(self))
+
 
 class DatasetError(MvlaError):
     """A data set as a whole cannot be used (empty, mixed action spaces, too small to split)."""
