@@ -1,0 +1,99 @@
+"""Which way the policy drives, against which way the driver did: confusion, recall, and whether it has collapsed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mvla_core.evaluation.results import Chunks, EpisodePredictions
+from mvla_core.evaluation.scale import ActionScale
+from mvla_core.metrics.directions import DIRECTION_NAMES, confusion_matrix, direction_classes
+from mvla_core.metrics.intervals import bootstrap_ratio
+
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class DirectionHits:
+    """Per episode, int64 (E,): how many directions are right, of how many actions."""
+
+    correct: Counts
+    count: Counts
+
+
+def direction_hits(
+    episodes: Sequence[EpisodePredictions], chunks: Sequence[Chunks], scale: ActionScale
+) -> DirectionHits:
+    """Count the actions whose direction class is the driver's.
+
+    Args:
+        episodes: Give target and mask.
+        chunks: float32 (N, C, A) for each episode: the policy's predictions or a baseline's.
+        scale: Gives the action space and the dead bands.
+    """
+    matrices = _matrices(episodes, chunks, scale)
+    return DirectionHits(np.trace(matrices, axis1=1, axis2=2), matrices.sum(axis=(1, 2)))
+
+
+def measure_directions(episodes: Sequence[EpisodePredictions], scale: ActionScale) -> dict[str, Any]:
+    """Return confusion matrix, recall of each class with interval, shares, and the two signs of collapse."""
+    matrices = _matrices(episodes, [episode.predicted for episode in episodes], scale)
+    matrix = matrices.sum(axis=0)
+    true, predicted, total = matrix.sum(axis=1), matrix.sum(axis=0), matrix.sum()
+    recall = {}
+    for index in np.flatnonzero(true):
+        found = bootstrap_ratio(
+            matrices[:, index, index].astype(float), matrices[:, index].sum(axis=1).astype(float)
+        ).to_json()
+        recall[DIRECTION_NAMES[index]] = {
+            "count": int(true[index]),
+            "recall": found["value"],
+            "low": found["low"],
+            "high": found["high"],
+        }
+    top = int(predicted.argmax())
+    return {
+        "names": list(DIRECTION_NAMES),
+        "dead_band": dict(zip(scale.space.names, scale.band.tolist(), strict=True)),
+        "confusion": matrix.tolist(),
+        "recall": recall,
+        "balanced_accuracy": float(np.mean([value["recall"] for value in recall.values()])),
+        "true_share": _shares(true, total),
+        "predicted_share": _shares(predicted, total),
+        "collapse": {
+            "direction": DIRECTION_NAMES[top],
+            "share": float(predicted[top] / total),
+            "true_share": float(true[top] / total),
+        },
+        "variation": _variation(episodes, scale),
+    }
+
+
+def _matrices(episodes: Sequence[EpisodePredictions], chunks: Sequence[Chunks], scale: ActionScale) -> Counts:
+    """int64 (E, 11, 11), row = true class, column = predicted class."""
+    return np.stack(
+        [
+            confusion_matrix(
+                direction_classes(episode.target, scale.space, scale.band),
+                direction_classes(chunk, scale.space, scale.band),
+                episode.mask,
+            )
+            for episode, chunk in zip(episodes, chunks, strict=True)
+        ]
+    )
+
+
+def _shares(counts: Counts, total: int) -> dict[str, float]:
+    return {name: float(count / total) for name, count in zip(DIRECTION_NAMES, counts, strict=True) if count}
+
+
+def _variation(episodes: Sequence[EpisodePredictions], scale: ActionScale) -> float | None:
+    """How much the predictions vary, as a share of how much the driver's actions do; None where the driver's do not."""
+    predicted = np.concatenate([episode.predicted[episode.mask] for episode in episodes]).astype(np.float64)
+    target = np.concatenate([episode.target[episode.mask] for episode in episodes]).astype(np.float64)
+    of_driver = float((target / scale.spread).var(axis=0).sum())
+    return float(np.sqrt((predicted / scale.spread).var(axis=0).sum() / of_driver)) if of_driver > 0 else None

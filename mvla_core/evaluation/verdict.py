@@ -1,0 +1,172 @@
+"""From measured evidence to one of eight labels, by the rules of `verdict_rules.toml`. Pure: figures in, words out.
+
+The rules are tried in the file's order; the first that holds decides. None of them calls a policy learned unless the lower
+end of its skill against a constant, a frame-index clock and an instruction clock is above zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mvla_core.evaluation.ablations import INSTRUCTIONS, PICTURES
+from mvla_core.evaluation.evidence import next_steps, statements
+from mvla_core.evaluation.facts import REQUIRED, Facts, Values, above, below, rule_file, threshold
+from mvla_core.evaluation.wording import fill
+
+LABELS = (
+    "learned",
+    "partly_learned",
+    "memorised_script",
+    "no_better_than_clock",
+    "collapsed",
+    "blind",
+    "deaf",
+    "cannot_tell",
+)
+
+
+def _leaked_split(facts: Facts) -> Values | None:
+    return {} if facts.results["split"]["leaked"] else None
+
+
+def _few_episodes(facts: Facts) -> Values | None:
+    if facts.episodes >= threshold("fewest_episodes"):
+        return None
+    # Few held-out episodes cannot show that a policy looks, but the audit of all of them can show that none needs to.
+    recites = facts.script_is_known and facts.beats("constant") and not facts.beats_all
+    return None if recites else {}
+
+
+def _collapsed_direction(facts: Facts) -> Values | None:
+    top = facts.results["directions"]["collapse"]
+    excess = top["share"] - top["true_share"]
+    if top["share"] < threshold("collapse_share") or excess < threshold("collapse_excess") or facts.beats("constant"):
+        return None
+    return {**facts.skill("constant"), **top}
+
+
+def _collapsed_mean(facts: Facts) -> Values | None:
+    ratio = facts.results["directions"]["variation"]
+    if ratio is None or ratio >= threshold("spread_ratio") or facts.beats("constant"):
+        return None
+    return {**facts.skill("constant"), "ratio": ratio}
+
+
+def _blind(facts: Facts) -> Values | None:
+    found = facts.ablations(PICTURES).values()
+    still = all(below(each["change"]["high"], threshold("ablation_change")) for each in found)
+    harmless = all(below(each["rise"]["high"], threshold("ablation_error")) for each in found)
+    if not found or not (still or (harmless and facts.beats("constant"))):
+        return None
+    return {
+        "change": max(each["change"]["value"] for each in found),
+        "rise": max(each["rise"]["value"] for each in found),
+    }
+
+
+def _deaf(facts: Facts) -> Values | None:
+    found = facts.ablations(INSTRUCTIONS).values()
+    still = all(below(each["change"]["high"], threshold("ablation_change")) for each in found)
+    if not found or not still or not facts.instruction_matters or not facts.drives_somehow:
+        return None
+    return {"change": max(each["change"]["value"] for each in found)}
+
+
+def _memorised_script(facts: Facts) -> Values | None:
+    return facts.clock if facts.clock_suffices and facts.beats("constant") and not facts.beats_all else None
+
+
+def _uncertain(facts: Facts) -> Values | None:
+    found, needed = facts.skill(facts.hardest(REQUIRED)), facts.needed_episodes
+    if facts.beats_all or needed is None or needed > threshold("needed_factor") * facts.episodes:
+        return None
+    return {**found, "needed": max(needed, facts.episodes + 1)}
+
+
+def _no_better_than_clock(facts: Facts) -> Values | None:
+    return None if facts.beats_all else facts.skill(facts.hardest(REQUIRED))
+
+
+def _partly_script(facts: Facts) -> Values | None:
+    return facts.clock if facts.clock_suffices else None
+
+
+def _partly_wins(facts: Facts) -> Values | None:
+    few = facts.episodes < threshold("narrow_episodes")
+    return facts.clock if few and facts.clock["wins"] < threshold("win_share") * facts.episodes else None
+
+
+def _partly_direction(facts: Facts) -> Values | None:
+    weakest = facts.weakest_direction
+    if weakest is None or weakest["recall"] >= threshold("direction_recall"):
+        return None
+    return {**facts.clock, "direction": weakest["direction"], "recall": weakest["recall"]}
+
+
+def _partly_pictures(facts: Facts) -> Values | None:
+    found = facts.ablations(("pictures_other",)).values()
+    return facts.clock if found and not any(above(each["rise"]["low"], 0.0) for each in found) else None
+
+
+def _partly_instruction(facts: Facts) -> Values | None:
+    found = facts.ablations(("instruction_swap",)).values()
+    unheard = found and not any(above(each["rise"]["low"], 0.0) for each in found)
+    return facts.clock if facts.instruction_matters and unheard else None
+
+
+def _learned(facts: Facts) -> Values | None:
+    return facts.clock if facts.beats_all else None
+
+
+RULES: dict[str, Callable[[Facts], Values | None]] = {
+    "leaked_split": _leaked_split,
+    "few_episodes": _few_episodes,
+    "collapsed_direction": _collapsed_direction,
+    "collapsed_mean": _collapsed_mean,
+    "blind": _blind,
+    "deaf": _deaf,
+    "memorised_script": _memorised_script,
+    "uncertain": _uncertain,
+    "no_better_than_clock": _no_better_than_clock,
+    "partly_script": _partly_script,
+    "partly_wins": _partly_wins,
+    "partly_direction": _partly_direction,
+    "partly_pictures": _partly_pictures,
+    "partly_instruction": _partly_instruction,
+    "learned": _learned,
+}
+"""Each returns the values of its sentence where it holds, else None."""
+
+
+def judge(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the verdict on measured results.
+
+    Args:
+        results: The keys of `results.json` that `measure.measure` makes, and `ablations`, `split`, `sequences_seen`,
+            `instructions`.
+
+    Returns:
+        `{"label", "rule", "sentence", "values", "evidence": [...], "next": [...], "not_measured": [...]}`. Each item of
+        evidence is `{"for", "code", "say", "text", "value", "low", "high", "values"}`: `say` is its key in the wording
+        catalogs, so that it can be said in either language.
+    """
+    facts = Facts(results)
+    for rule in rule_file()["rules"]:
+        extra = RULES[rule["name"]](facts)
+        if extra is not None:
+            values = {**facts.common, **extra}
+            return {
+                "label": rule["label"],
+                "rule": rule["name"],
+                "sentence": fill("en", f"verdict.{rule['name']}", values),
+                "values": values,
+                "evidence": list(statements(facts)),
+                "next": list(next_steps(facts, rule["name"], values)),
+                "not_measured": [
+                    {"code": name, "reason": value["reason"]}
+                    for name, value in results["ablations"].items()
+                    if not value["measured"]
+                ],
+            }
+    raise AssertionError("no rule held, although either every predictor is beaten or one is not")

@@ -1,0 +1,127 @@
+"""Words and numbers of one language: the report's catalog, the verdict's catalog, and findings in translation."""
+
+from __future__ import annotations
+
+import string
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from mvla_core.evaluation.wording import Language, fill, format_text, interval, lookup, percent, real
+from mvla_core.metrics.directions import DIRECTION_NAMES
+
+_DASH = "–"
+
+
+@cache
+def catalog(name: str) -> dict[str, Any]:
+    """A TOML file of this package, for example "text_en"."""
+    return tomllib.loads(resources.files("mvla_core.reports").joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Words:
+    """Everything that differs between languages.
+
+    Attributes:
+        language: "en" or "ko".
+    """
+
+    language: Language
+
+    def table(self, name: str) -> dict[str, str]:
+        """One table of the catalog, for example "figure"."""
+        found: dict[str, str] = catalog(f"text_{self.language}")[name]
+        return found
+
+    def say(self, key: str, values: Mapping[str, Any] | None = None) -> str:
+        """A text of the report's catalog by its dotted key, filled with values."""
+        table, _, name = key.partition(".")
+        return format_text(self.language, self.table(table)[name], values or {})
+
+    def verdict(self, key: str, values: Mapping[str, Any]) -> str:
+        """A statement of the verdict's catalog."""
+        return fill(self.language, key, values)
+
+    def term(self, kind: str, name: str) -> str:
+        """A name of the verdict's catalog: labels, baselines or directions."""
+        return lookup(self.language, f"{kind}.{name}")
+
+    def directions(self) -> dict[str, str]:
+        """The names of all directions."""
+        return {name: self.term("directions", name) for name in DIRECTION_NAMES}
+
+    def percent(self, share: float | None) -> str:
+        return _DASH if share is None else percent(self.language, share)
+
+    def real(self, value: float | None) -> str:
+        return _DASH if value is None else real(value)
+
+    def count(self, value: int | None) -> str:
+        return _DASH if value is None else f"{value:,d}"
+
+    def amount(self, value: float | None) -> str:
+        """A count where it is whole, else a measured value."""
+        return _DASH if value is None else f"{int(value):,d}" if float(value).is_integer() else real(value)
+
+    def interval(self, low: float | None, high: float | None) -> str:
+        """An interval of shares in words."""
+        return interval(self.language, low, high)
+
+    def span(self, low: float | None, high: float | None, *, share: bool = False) -> str:
+        """An interval without words, for a column that says what it is."""
+        if low is None or high is None:
+            return _DASH
+        ends = (self.percent(low), self.percent(high)) if share else (real(low), real(high))
+        if self.language == "ko":
+            return f"{ends[0]} ~ {ends[1]}"
+        begin = ends[0].removesuffix(" %") if share else ends[0]
+        return f"{begin} to {ends[1]}"
+
+    def moment(self, iso: str) -> str:
+        """A stored UTC time as the language writes it."""
+        return datetime.fromisoformat(iso).strftime(self.say("page.date"))
+
+    def finding(self, finding: Mapping[str, Any]) -> tuple[str, str, bool]:
+        """Return message and next step of an audit finding, and whether they are in a foreign language.
+
+        English is the audit's own text. A code without translation is shown in English, marked as such.
+        """
+        own = (finding["message"], finding["next"])
+        if self.language == "en":
+            return (*own, False)
+        values = {"where": finding["where"], **finding.get("details", {})}
+        explained = values.get("explained")
+        if isinstance(explained, Mapping):
+            values |= {"explained": explained["value"], "low": explained["low"], "high": explained["high"]}
+        values["interval"] = self.interval(values.get("low"), values.get("high"))
+        for texts in catalog(f"findings_{self.language}").get(finding["code"], ()):
+            needed = {name for text in texts.values() for _, name, _, _ in string.Formatter().parse(text) if name}
+            if all(values.get(name) is not None for name in needed):
+                worded = _Findings(self)
+                return worded.vformat(texts["message"], (), values), worded.vformat(texts["next"], (), values), False
+        return (*own, True)
+
+
+class _Findings(string.Formatter):
+    """Formats of findings beyond those of the verdict: whole amounts, lengths and lists of names."""
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if format_spec == "length":
+            return self._words.count(len(value))
+        if format_spec == "amount":
+            return self._words.amount(value)
+        if format_spec == "list":
+            known = self._words.directions()
+            names = [name for joined in value for name in joined.split(" or ")]
+            return ", ".join(known.get(name, name) for name in names)
+        return format_text(
+            self._words.language, "{value:" + format_spec + "}" if format_spec else "{value}", {"value": value}
+        )

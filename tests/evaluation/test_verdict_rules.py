@@ -1,0 +1,209 @@
+"""The rule file, the rules and the sentences belong together; and no sick result is ever called learned."""
+
+from __future__ import annotations
+
+import string
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mvla_core.evaluation.ablations import ABLATIONS, swapped
+from mvla_core.evaluation.facts import REQUIRED, clock_on_data, rule_file, threshold
+from mvla_core.evaluation.verdict import LABELS, RULES, judge
+from mvla_core.evaluation.wording import catalog, fill, interval, percent
+from mvla_core.metrics.directions import DIRECTION_NAMES
+from mvla_core.metrics.predictors import TRIVIAL_PREDICTORS
+
+shares = st.floats(-3, 1)
+
+
+def results(
+    skills: dict[str, tuple[float, float, float]], *, episodes: int = 12, leaked: int = 0, wins: int = 12
+) -> dict[str, Any]:
+    """Measured results of a policy that is healthy but for what is given: skill, low and high by baseline."""
+    baselines = {
+        name: {"skill": value, "skill_low": low, "skill_high": high, "wins": min(wins, episodes)}
+        for name, (value, low, high) in skills.items()
+    }
+    used = {
+        "measured": True,
+        "change": {"value": 1.0, "low": 0.9, "high": 1.1},
+        "rise": {"value": 2, "low": 1, "high": 3},
+    }
+    against = {name: {"skill": value["skill"], "low": None, "high": None} for name, value in baselines.items()}
+    return {
+        "episodes": episodes,
+        "baselines": baselines,
+        "metrics": {"first_window": {"skill": against}},
+        "per_instruction": {"go left": {"skill": against}},
+        "directions": {
+            "collapse": {"direction": "forward", "share": 0.5, "true_share": 0.5},
+            "variation": 0.9,
+            "recall": {"forward": {"count": 50, "recall": 0.8}},
+            "true_share": {"forward": 0.5},
+        },
+        "clock": {"baseline": "frame_index", "value": 0.3, "low": 0.2, "high": 0.4, "verdict": "fails"},
+        "instruction_gain": {"value": 0.2, "low": 0.1, "high": 0.3},
+        "ablations": dict.fromkeys(ABLATIONS, used),
+        "split": {"leaked": leaked, "usable_episodes": 5 * episodes},
+        "sequences_seen": 0,
+        "instructions": ["go left", "go right"],
+    }
+
+
+HEALTHY = dict.fromkeys(TRIVIAL_PREDICTORS, (0.4, 0.2, 0.5))
+
+
+def test_the_rule_file_and_the_rules_are_the_same_in_the_same_order() -> None:
+    assert [rule["name"] for rule in rule_file()["rules"]] == list(RULES)
+    assert {rule["label"] for rule in rule_file()["rules"]} == set(LABELS)
+    assert all(rule["when"].strip() for rule in rule_file()["rules"])
+    assert all(value["reason"].strip() for value in rule_file()["thresholds"].values())
+
+
+def keys(node: dict[str, Any], prefix: str = "") -> dict[str, set[str]]:
+    """Every text's dotted key, with the values that its template names."""
+    found: dict[str, set[str]] = {}
+    for name, value in node.items():
+        if isinstance(value, dict):
+            found |= keys(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = {part[1] for part in string.Formatter().parse(value) if part[1]}
+    return found
+
+
+def test_both_catalogs_hold_the_same_texts_with_the_same_values() -> None:
+    english, korean = keys(catalog("en")), keys(catalog("ko"))
+    assert english.keys() == korean.keys()
+    assert {key for key in english if english[key] != korean[key]} == set()
+
+
+def test_every_label_rule_baseline_and_direction_has_its_words() -> None:
+    texts = catalog("en")
+    assert set(texts["labels"]) == set(LABELS)
+    assert set(texts["verdict"]) == set(RULES)
+    assert set(texts["next"]) >= set(RULES)
+    assert set(texts["baselines"]) == set(TRIVIAL_PREDICTORS)
+    assert set(texts["directions"]) == set(DIRECTION_NAMES)
+
+
+def test_a_healthy_policy_is_learned_and_says_by_how_much() -> None:
+    verdict = judge(results(HEALTHY))
+    assert verdict["label"] == "learned"
+    assert "40 % below that of a clock (95 % interval 20 to 50 %)" in verdict["sentence"]
+    assert all({"for", "text", "value", "low", "high", "code"} <= item.keys() for item in verdict["evidence"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.sampled_from(sorted(TRIVIAL_PREDICTORS)), st.tuples(shares, shares, shares), min_size=1))
+def test_learned_only_if_every_lower_bound_is_above_zero(drawn: dict[str, tuple[float, float, float]]) -> None:
+    skills = dict(HEALTHY)
+    for name, numbers in drawn.items():
+        low, value, high = sorted(numbers)
+        skills[name] = (value, low, high)
+    label = judge(results(skills))["label"]
+    beaten = all(skills[name][1] > 0 for name in REQUIRED)
+    assert (label in ("learned", "partly_learned")) == beaten
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_an_unknown_interval_is_never_learned(name: str) -> None:
+    sick = results(HEALTHY)
+    sick["baselines"][name] = {"skill": 0.9, "skill_low": None, "skill_high": None, "wins": 12}
+    assert judge(sick)["label"] == "no_better_than_clock"
+
+
+@pytest.mark.parametrize("episodes", [1, 2, 3])
+def test_fewer_than_four_episodes_tell_nothing(episodes: int) -> None:
+    verdict = judge(results(HEALTHY, episodes=episodes))
+    assert (verdict["label"], verdict["rule"]) == ("cannot_tell", "few_episodes")
+
+
+def test_an_interval_that_includes_zero_says_how_many_episodes_would_tell() -> None:
+    skills = {**HEALTHY, "frame_index": (0.2, -0.1, 0.4)}
+    verdict = judge(results(skills))
+    assert verdict["rule"] == "uncertain"
+    # The lower half of the interval is 0.3, half as much again as the skill: (0.3 / 0.2)^2 = 2.25 times 12 episodes.
+    assert verdict["values"]["needed"] == 27
+    hopeless = {**HEALTHY, "frame_index": (0.06, -0.9, 0.4)}
+    assert judge(results(hopeless))["label"] == "no_better_than_clock"
+
+
+def test_winning_few_episodes_is_learning_in_part() -> None:
+    assert judge(results(HEALTHY, episodes=8, wins=5))["rule"] == "partly_wins"
+    assert judge(results(HEALTHY, episodes=8, wins=6))["rule"] == "learned"
+
+
+def test_a_missed_direction_is_learning_in_part() -> None:
+    sick = results(HEALTHY)
+    sick["directions"]["true_share"]["left"] = 0.2
+    sick["directions"]["recall"]["left"] = {"count": 40, "recall": 0.1}
+    verdict = judge(sick)
+    assert verdict["rule"] == "partly_direction"
+    assert "'left'" in verdict["sentence"]
+
+
+def test_pictures_or_instructions_that_do_not_matter_are_learning_in_part() -> None:
+    harmless = {
+        "measured": True,
+        "change": {"value": 1.0, "low": 0.9, "high": 1.1},
+        "rise": {"value": 0.02, "low": -0.1, "high": 0.2},
+    }
+    sick = results(HEALTHY)
+    sick["ablations"] = {**sick["ablations"], "pictures_other": harmless}
+    assert judge(sick)["rule"] == "partly_pictures"
+    sick = results(HEALTHY)
+    sick["ablations"] = {**sick["ablations"], "instruction_swap": harmless}
+    assert judge(sick)["rule"] == "partly_instruction"
+    sick["instruction_gain"]["low"] = -0.1  # Where the data does not need the instruction, ignoring it is no fault.
+    assert judge(sick)["rule"] == "learned"
+
+
+def test_what_was_not_measured_is_said() -> None:
+    some = results(HEALTHY)
+    some["ablations"] = {**some["ablations"], "instruction_swap": {"measured": False, "reason": "One instruction."}}
+    assert judge(some)["not_measured"] == [{"code": "instruction_swap", "reason": "One instruction."}]
+
+
+def test_the_audit_decides_about_the_clock_where_it_can() -> None:
+    measured = {"baseline": "frame_index", "value": threshold("clock_suffices"), "low": 0.1, "high": 0.9}
+    assert clock_on_data(measured, None)["verdict"] == "suffices"
+    audited = {
+        "predictor": "instruction_clock",
+        "explained": {"value": 0.2, "low": 0.1, "high": 0.3},
+        "episodes": 24,
+        "verdict": "fails",
+    }
+    assert clock_on_data(measured, audited)["verdict"] == "fails"
+    assert clock_on_data(measured, {**audited, "verdict": "undecided"})["verdict"] == "suffices"
+
+
+@pytest.mark.parametrize(
+    ("instruction", "known", "expected"),
+    [
+        ("Go past the box on the left.", [], "Go past the box on the right."),
+        ("LEFT, then right", [], "right, then left"),
+        ("왼쪽으로 가세요", [], "오른쪽으로 가세요"),
+        ("Find the pot.", ["Find the pot.", "", "Find the cup."], "Find the cup."),
+        ("Find the pot.", ["Find the pot."], None),
+    ],
+)
+def test_swapping_an_instruction(instruction: str, known: list[str], expected: str | None) -> None:
+    assert swapped(instruction, known) == expected
+
+
+def test_figures_are_written_as_each_language_does() -> None:
+    assert percent("en", 0.384) == "38 %"
+    assert percent("ko", 0.384) == "38%"
+    assert percent("en", -0.0312) == "−3.1 %"
+    assert percent("en", -0.0001) == "0 %"
+    assert percent("en", 12.345) == "1,234 %"
+    assert percent("ko", -1e9) == "−10,000% 미만"
+    assert interval("en", 0.21, 0.52) == "95 % interval 21 to 52 %"
+    assert interval("ko", 0.21, 0.52) == "95% 신뢰구간 21% ~ 52%"
+    assert interval("en", None, 0.5) == "no interval: too few episodes"
+    assert fill("ko", "evidence.wins.most", {"baseline": "frame_index", "wins": 8, "episodes": 8}).startswith(
+        "평가 에피소드 8개"
+    )
