@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mvla_core.commands.options import add_common, data_root, print_result
+from mvla_core.evaluation.wording import Language
 from mvla_core.layout import DataRoot
 from mvla_core.progress import ConsoleProgress
 
@@ -40,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def run_demo(root: DataRoot, dataset: str, *, count: int, seed: int, epochs: int | None, lang: str) -> dict[str, Any]:
+def run_demo(root: DataRoot, dataset: str, *, count: int, seed: int, epochs: int | None, lang: Language) -> dict[str, Any]:
     """Simulate, audit, train, evaluate and report; each step is the same function that its own verb calls."""
     from mvla_core.audit.audit import audit_dataset
     from mvla_core.commands.audit_command import describe

@@ -7,7 +7,8 @@ from typing import Any
 
 from mvla_core.errors import JobError, Stopped
 from mvla_core.files import read_json, read_json_lines
-from mvla_core.jobs.queue import Job, JobQueue
+from mvla_core.jobs.model import Job
+from mvla_core.jobs.queue import JobQueue
 from mvla_core.layout import DataRoot, JobFolder
 from mvla_core.progress import ConsoleProgress, Progress
 
