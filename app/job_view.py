@@ -1,0 +1,201 @@
+"""Background jobs as pages show them: a card with live progress and a stop button, and the badge in the sidebar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from app.job_progress import JobReading, read_on
+from app.places import EPISODES, RUNS
+from app.session import DATASET_KEY, data_root
+from app.text import count, duration, moment, plain
+from mvla_core.files import read_json
+from mvla_core.jobs.folders import new_job_folder
+from mvla_core.jobs.model import Job
+from mvla_core.jobs.queue import JobQueue
+
+BADGE_INTERVAL_S = 2.0
+CARD_INTERVAL_S = 1.0
+SKIPPED_SHOWN = 3
+STATUS_BADGES = {
+    "queued": ("gray", ":material/schedule:"),
+    "running": ("blue", ":material/progress_activity:"),
+    "stopping": ("orange", ":material/front_hand:"),
+    "succeeded": ("green", ":material/check:"),
+    "failed": ("red", ":material/error:"),
+    "stopped": ("orange", ":material/front_hand:"),
+    "interrupted": ("orange", ":material/power_off:"),
+    "lost": ("red", ":material/question_mark:"),
+    "unfinished": ("gray", ":material/question_mark:"),
+    "unreadable": ("red", ":material/broken_image:"),
+}
+
+
+def launch(kind: str, config: dict[str, Any], title: str) -> Job:
+    """Queue a job other than a training, in a folder of its own, and remember it for this session."""
+    root = data_root()
+    job = JobQueue(root).submit(kind, new_job_folder(root, kind), config, title=title)
+    st.session_state.setdefault("launched", {})[kind] = job.id
+    _awaited().add(job.id)
+    return job
+
+
+def launched(kind: str) -> Job | None:
+    """The job of this kind that this session launched last."""
+    job_id = st.session_state.get("launched", {}).get(kind)
+    return JobQueue(data_root()).get(job_id) if job_id is not None else None
+
+
+def job_for_run(kind: str, run_id: str) -> Job | None:
+    """The newest job of this kind that works on a run, whoever launched it."""
+    root = data_root()
+    if not root.jobs_database.exists():
+        return None
+    for job in JobQueue(root).list():
+        if job.kind == kind and job.folder.config.exists() and read_json(job.folder.config).get("run_id") == run_id:
+            return job
+    return None
+
+
+def _awaited() -> set[int]:
+    """Jobs whose ending this session has not shown yet."""
+    awaited: set[int] = st.session_state.setdefault("awaited", set())
+    return awaited
+
+
+def active_jobs() -> list[Job]:
+    """The jobs that wait or run; where their runner is gone, for example after a power cut, another one is started.
+
+    Asking must not create a queue where there is none.
+    """
+    root = data_root()
+    if not root.jobs_database.exists():
+        return []
+    queue = JobQueue(root)
+    queue.attend()
+    return queue.active()
+
+
+def status_badge(status: str) -> None:
+    color, icon = STATUS_BADGES[status]
+    st.badge(status, icon=icon, color=color)  # type: ignore[arg-type]
+
+
+def reading_of(job: Job) -> JobReading:
+    """How far a job is, continuing where this session last read."""
+    readings: dict[int, JobReading] = st.session_state.setdefault("readings", {})
+    readings[job.id] = read_on(job.folder, readings.get(job.id, JobReading()))
+    return readings[job.id]
+
+
+@st.fragment(run_every=BADGE_INTERVAL_S)
+def running_badge() -> None:
+    """What runs now, on every page. When a job starts or ends, the page is drawn again to show it."""
+    jobs = active_jobs()
+    seen: dict[int, str] = st.session_state.get("seen_active", {})
+    now = {job.id: job.status for job in jobs}
+    st.session_state["seen_active"] = now
+    if ended := sorted(seen.keys() - now.keys()):
+        queue = JobQueue(data_root())
+        st.session_state["ended_jobs"] = [queue.get(job_id) for job_id in ended]
+    if any(now.get(job_id) != status for job_id, status in seen.items()):
+        st.rerun()
+    if not jobs:
+        st.caption(":material/bedtime: Nothing is running.")
+        return
+    for job in jobs[:2]:
+        with st.container(border=True, gap="xsmall"):
+            reading = reading_of(job)
+            st.markdown(f"**{plain(job.title or job.kind)}**")
+            if job.status == "queued":
+                st.caption("waits in the queue")
+            else:
+                st.progress(reading.share or 0.0, text=plain(reading.stage or job.status))
+    if len(jobs) > 2:
+        st.caption(f"and {len(jobs) - 2} more")
+    st.page_link(RUNS.path, label="All jobs", icon=RUNS.icon)
+
+
+def tell_ended() -> None:
+    """Tell once, on whatever page is open, how jobs ended."""
+    for job in st.session_state.pop("ended_jobs", []):
+        title = plain(job.title or job.kind)
+        if job.status == "succeeded":
+            st.toast(f"Finished: {title}", icon=":material/check_circle:")
+        else:
+            st.toast(f"{title}: {job.status}. {plain(job.message)}", icon=":material/warning:")
+
+
+@st.fragment(run_every=CARD_INTERVAL_S)
+def job_card(job_id: int) -> None:
+    """One job: what it does, how far it is, how it ended, and a stop button that asks once more."""
+    job = JobQueue(data_root()).get(job_id)
+    if job.active:
+        _awaited().add(job_id)
+    elif job_id in _awaited():
+        # It ended since the page was drawn, perhaps between two looks of the badge: the page has more to show now.
+        _awaited().discard(job_id)
+        st.rerun()
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{plain(job.title or job.kind)}**", width="content")
+            status_badge(job.status)
+        reading = reading_of(job)
+        if job.active:
+            st.progress(reading.share or 0.0, text=plain(reading.text) or _waiting(job))
+            if job.status != "stopping":
+                _stop_button(job)
+        elif job.status == "succeeded":
+            took = duration(job.finished - job.started) if job.finished and job.started else "-"
+            st.caption(f"Finished {moment(job.finished)} after {took}. {plain(_brought(job))}")
+            if job.kind in ("simulate", "import"):
+                dataset = str(read_json(job.folder.config)["dataset"])
+                st.page_link(
+                    EPISODES.path,
+                    label=f"Look at {plain(dataset)}",
+                    icon=EPISODES.icon,
+                    query_params={DATASET_KEY: dataset},
+                )
+        else:
+            st.error(
+                plain(job.message or f"The job ended as {job.status}; its log says more."), icon=":material/error:"
+            )
+        for level, message in reading.notes[-3:]:
+            st.caption(f":material/{'error' if level == 'error' else 'warning'}: {plain(message)}")
+
+
+def _brought(job: Job) -> str:
+    """What a job that made or imported recordings has brought, from its result."""
+    result = read_json(job.folder.result) if job.folder.result.exists() else {}
+    if "episodes" not in result:
+        return ""
+    sentence = f"{count(result['episodes'], 'episode')} with {count(result['frames'], 'frame')}"
+    skipped = [f"{item['file']}: {item['reason']}" for item in result.get("skipped", [])]
+    if not skipped:
+        return sentence + "."
+    more = f" and {len(skipped) - SKIPPED_SHOWN} more" if len(skipped) > SKIPPED_SHOWN else ""
+    return f"{sentence}; {count(len(skipped), 'file')} skipped: {'; '.join(skipped[:SKIPPED_SHOWN])}{more}."
+
+
+def _waiting(job: Job) -> str:
+    return "Waits for the jobs before it." if job.status == "queued" else "Starting."
+
+
+def _stop_button(job: Job) -> None:
+    asking = f"stop_asked_{job.id}"
+
+    def ask(on: bool) -> None:
+        st.session_state[asking] = on
+
+    def stop() -> None:
+        JobQueue(data_root()).request_stop(job.id)
+        ask(False)
+
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if not st.session_state.get(asking):
+            st.button("Stop", key=f"stop_{job.id}", icon=":material/stop_circle:", on_click=ask, args=(True,))
+            return
+        st.markdown("Stop it? What is finished is kept.", width="content")
+        st.button("Stop now", key=f"stop_now_{job.id}", type="primary", icon=":material/stop_circle:", on_click=stop)
+        st.button("Keep running", key=f"keep_{job.id}", on_click=ask, args=(False,))

@@ -1,0 +1,66 @@
+"""The pages, in the order of the way: recordings, audit, training, evaluation, report. Links name a `Place`, never a path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_FOLDER = Path(__file__).resolve().parent.parent / "pages"
+
+
+@dataclass(frozen=True)
+class Place:
+    """One page."""
+
+    name: str
+    title: str
+    icon: str
+    line: str
+    """What the page is, in one line: shown under the title and when hovering over the navigation."""
+
+    @property
+    def path(self) -> Path:
+        return _FOLDER / f"{self.name}_page.py"
+
+
+OVERVIEW = Place(
+    "overview",
+    "Overview",
+    ":material/explore:",
+    "Where you stand on the way from recordings to a report, and what to do next.",
+)
+EPISODES = Place(
+    "episodes",
+    "Episodes",
+    ":material/movie:",
+    "Every recording: its frames, its velocities, and what is wrong with it.",
+)
+DATASET = Place(
+    "dataset", "Data set", ":material/fact_check:", "Is this data worth training on, or would a clock drive as well?"
+)
+TRAIN = Place(
+    "train",
+    "Train",
+    ":material/model_training:",
+    "Choose a recipe, see what it will cost, and launch it in the background.",
+)
+RUNS = Place(
+    "runs", "Runs", ":material/show_chart:", "What is training now, how its losses move, and how every run ended."
+)
+EVALUATE = Place(
+    "evaluate",
+    "Evaluate",
+    ":material/balance:",
+    "A trained policy on episodes it has never met, beside predictors that never look.",
+)
+REPORT = Place(
+    "report", "Report", ":material/description:", "What was found, as a document to read, download and hand on."
+)
+
+SECTIONS: dict[str, tuple[Place, ...]] = {
+    "": (OVERVIEW,),
+    "Data": (EPISODES, DATASET),
+    "Policy": (TRAIN, RUNS),
+    "Proof": (EVALUATE, REPORT),
+}
+PLACES = tuple(place for section in SECTIONS.values() for place in section)

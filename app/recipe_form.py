@@ -1,0 +1,85 @@
+"""The form of a recipe, made from the one place where its settings are defined."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from mvla_core.training.recipe import PRESETS, Preset, Recipe, recipe_fields
+from mvla_core.training.settings import RecipeField
+
+OFTEN_CHANGED = ("epochs", "patience", "learning_rate", "batch_size", "window_size", "chunk_size", "seed")
+GROUP_TITLES = {
+    "policy": ("Policy", ":material/neurology:"),
+    "lora": ("LoRA", ":material/layers:"),
+    "data": ("Windows and actions", ":material/view_week:"),
+    "optimisation": ("Optimisation", ":material/trending_down:"),
+    "machine": ("Machine", ":material/memory:"),
+}
+_COLUMNS = 4
+
+
+def choose_preset() -> Preset:
+    """Let the user choose a recipe to begin with."""
+    names = list(PRESETS)
+    name = st.radio(
+        "Recipe",
+        names,
+        format_func=lambda name: PRESETS[name].title,
+        captions=[PRESETS[name].description for name in names],
+        key="preset",
+        persist_state="session",
+    )
+    return PRESETS[name]
+
+
+def edit_recipe(preset: Preset) -> dict[str, Any]:
+    """Show every setting with the preset's value and return those that were changed, by name.
+
+    Values are within their ranges, but may contradict each other: `Recipe.changed` says so.
+    """
+    fields = {field.name: field for field in recipe_fields()}
+    values = _inputs([fields[name] for name in OFTEN_CHANGED], preset)
+    rest = [field for field in fields.values() if field.name not in OFTEN_CHANGED]
+    for group, (title, icon) in GROUP_TITLES.items():
+        members = [field for field in rest if field.group == group]
+        with st.expander(f"{title}: {len(members)} more", icon=icon):
+            values |= _inputs(members, preset)
+    recipe = preset.recipe.to_json()
+    return {name: value for name, value in values.items() if value != recipe[name]}
+
+
+def _inputs(fields: Sequence[RecipeField], preset: Preset) -> dict[str, Any]:
+    values = {}
+    with st.grid(_COLUMNS, min_column_width=170):
+        for field in fields:
+            values[field.name] = _input(field, preset.recipe, f"recipe_{preset.name}_{field.name}")
+    return values
+
+
+def _input(field: RecipeField, recipe: Recipe, key: str) -> Any:
+    value = getattr(recipe, field.name)
+    label = f"{field.label} [{field.unit}]" if field.unit else field.label
+    match field.kind:
+        case "int":
+            low, high = int(field.minimum or 0), int(field.maximum or 2**31 - 1)
+            return int(st.number_input(label, low, high, value, key=key, help=field.help))
+        case "float":
+            least, most = float(field.minimum or 0.0), float(field.maximum or math.inf)
+            return st.number_input(label, least, most, value, _step(value), format="%g", key=key, help=field.help)
+        case "bool":
+            return st.toggle(label, value, key=key, help=field.help)
+        case "choice":
+            choices = list(field.choices)
+            explained = "\n".join(f"- `{name}`: {text}" for name, text in field.choices.items())
+            return st.selectbox(label, choices, choices.index(value), key=key, help=f"{field.help}\n\n{explained}")
+        case _:
+            return st.text_input(label, value, key=key, help=field.help)
+
+
+def _step(value: float) -> float:
+    """How much one click changes: a tenth of the value's magnitude, 0.05 where it is 0."""
+    return 0.05 if value == 0 else 10.0 ** math.floor(math.log10(abs(value)) - 0.001)

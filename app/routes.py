@@ -1,0 +1,173 @@
+"""What the browser fetches beside the pages: frames as JPEG, the progress of a run, a written report.
+
+Clients send identifiers, never paths; each is checked before it becomes part of one. All routes only read, answer only to
+host names on the allow-list (a page of another site that points its own name at this machine gets nothing) and refuse
+requests that another site makes. Errors are one sentence of plain text.
+
+    GET /mvla/frames/{dataset}/{episode_id}/{index}.jpg?w=640&v=<mtime>
+    GET /mvla/runs/{run_id}/progress?offset=N         -> {"offset", "rows"}
+    GET /mvla/runs/{run_id}/report/{lang}             -> the report, in a sandbox
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from urllib.parse import quote
+
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from streamlit import config as streamlit_config
+
+from app.catalogues import find_episode
+from app.session import data_root
+from mvla_core.episodes.pictures import frame_jpeg
+from mvla_core.errors import EpisodeError, MvlaError, RunError, UserInputError
+from mvla_core.evaluation.wording import LANGUAGES
+from mvla_core.files import check_identifier, read_json_lines
+from mvla_core.schema import EpisodeInfo
+
+MAX_WIDTH_PX = 1920
+PROGRESS_EVENTS = frozenset({"step", "epoch", "stage", "note"})
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+_FOREVER = "private, max-age=31536000, immutable"
+_NEVER = "no-store"
+_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
+_REPORT_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
+
+Handler = Callable[[Request], Response]
+
+
+class UnusableAddress(UserInputError):
+    """A part of an address cannot be what it stands for, whatever there is on the disk."""
+
+
+def frame_url(info: EpisodeInfo) -> str:
+    """Address of an episode's frames with `{index}` and `{width}` left open; it changes when the file does."""
+    return (
+        f"/mvla/frames/{quote(info.dataset, safe='')}/{quote(info.episode_id, safe='')}/{{index}}.jpg"
+        f"?w={{width}}&v={info.file_mtime_ns}"
+    )
+
+
+def progress_url(run_id: str) -> str:
+    """Address of a run's progress, to which `?offset=N` is added."""
+    return f"/mvla/runs/{quote(run_id, safe='')}/progress"
+
+
+def report_url(run_id: str, lang: str, version: int) -> str:
+    """Address of a run's report; `version` changes when it is written again."""
+    return f"/mvla/runs/{quote(run_id, safe='')}/report/{lang}?v={version}"
+
+
+def _answering(handler: Handler) -> Handler:
+    """Refuse foreign requests, and turn what the user can cause into a sentence with its status."""
+
+    @wraps(handler)
+    def answer(request: Request) -> Response:
+        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            return _sentence("This address answers only to the workbench's own pages.", 403)
+        try:
+            response = handler(request)
+        except UnusableAddress as error:
+            return _sentence(str(error), 400)
+        except MvlaError as error:
+            return _sentence(str(error), 404)
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    return answer
+
+
+def _sentence(text: str, status: int) -> Response:
+    return PlainTextResponse(text, status_code=status, headers={"Cache-Control": _NEVER, **_HEADERS})
+
+
+def _whole_number(text: str, name: str, highest: int) -> int:
+    """A number that came in an address.
+
+    Raises:
+        UnusableAddress: It is not a whole number from 0 to `highest`.
+    """
+    # Alone, isdecimal() would let other scripts' digits through, and thousands of them.
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18) or int(text) > highest:
+        raise UnusableAddress(f"The {name} {text[:24]!r} cannot be used: expected a whole number from 0 to {highest}.")
+    return int(text)
+
+
+def _identifier(request: Request, parameter: str, what: str) -> str:
+    """A name that came in an address.
+
+    Raises:
+        UnusableAddress: It cannot be a name.
+    """
+    try:
+        return check_identifier(request.path_params[parameter], what)
+    except UserInputError as error:
+        raise UnusableAddress(str(error)) from error
+
+
+@_answering
+def frame(request: Request) -> Response:
+    """One frame as JPEG, at most `w` pixels wide. With `v` it never changes, so the browser may keep it for good."""
+    width = _whole_number(request.query_params.get("w", str(MAX_WIDTH_PX)), "width", 100_000)
+    index = _whole_number(request.path_params["index"], "frame", 10**9)
+    root = data_root()
+    dataset = _identifier(request, "dataset", "data set name")
+    info = find_episode(root, dataset, request.path_params["episode_id"])
+    if index >= info.num_frames:
+        raise EpisodeError(
+            "missing_key", f"The episode {info.episode_id} has {info.num_frames} frames; there is no frame {index}."
+        )
+    picture = frame_jpeg(root, info, index, max(16, min(width, MAX_WIDTH_PX)))
+    fresh = request.query_params.get("v") == str(info.file_mtime_ns)
+    return Response(picture, media_type="image/jpeg", headers={"Cache-Control": _FOREVER if fresh else _NEVER})
+
+
+@_answering
+def progress(request: Request) -> Response:
+    """The events of a run's progress file from byte `offset` on; a file that does not exist yet reads as empty."""
+    offset = _whole_number(request.query_params.get("offset", "0"), "offset", 10**15)
+    run = data_root().run(_identifier(request, "run_id", "run name"))
+    if not run.path.is_dir():
+        raise RunError(f"There is no run {run.run_id}; choose one on the page Runs.")
+    rows, offset = read_json_lines(run.progress, offset)
+    kept = [row for row in rows if row.get("event") in PROGRESS_EVENTS]
+    return JSONResponse({"offset": offset, "rows": kept}, headers={"Cache-Control": _NEVER})
+
+
+@_answering
+def report(request: Request) -> Response:
+    """A run's HTML report. The sandbox keeps whatever a recording's texts may hold from acting on the workbench."""
+    lang = request.path_params["lang"]
+    if lang not in LANGUAGES:
+        raise UnusableAddress(
+            f"There is no report in the language {lang[:12]!r}: expected one of {', '.join(LANGUAGES)}."
+        )
+    run = data_root().run(_identifier(request, "run_id", "run name"))
+    page = next(iter(sorted((run.report / lang).glob("*.html"))), None)
+    if page is None:
+        raise RunError(f"The run {run.run_id} has no report in this language; create it on the page Report.")
+    headers = {"Cache-Control": _NEVER, "Content-Security-Policy": _REPORT_POLICY}
+    return Response(page.read_bytes(), media_type="text/html; charset=utf-8", headers=headers)
+
+
+ROUTES = [
+    Route("/mvla/frames/{dataset}/{episode_id}/{index}.jpg", frame, methods=["GET"]),
+    Route("/mvla/runs/{run_id}/progress", progress, methods=["GET"]),
+    Route("/mvla/runs/{run_id}/report/{lang}", report, methods=["GET"]),
+]
+
+
+def allowed_hosts() -> list[str]:
+    """The loopback names and what `server.allowedHosts` in `.streamlit/config.toml` adds."""
+    configured = [str(host) for host in streamlit_config.get_option("server.allowedHosts")]
+    bracketed = [f"[{host}]" if ":" in host else host for host in configured]
+    return list(dict.fromkeys([*LOOPBACK_HOSTS, *bracketed]))
+
+
+MIDDLEWARE = [Middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts(), www_redirect=False)]
