@@ -1,0 +1,203 @@
+"""One training, from a prepared run folder to its adapters. Runs in a process of its own."""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PrinterCallback
+
+from mvla_core.datasets.normalise import ActionNormaliser
+from mvla_core.datasets.split import Split
+from mvla_core.episodes.catalogue import load_sequences, scan
+from mvla_core.episodes.dataset import DatasetRef
+from mvla_core.errors import Stopped
+from mvla_core.files import read_json, write_json
+from mvla_core.layout import DataRoot, RunFolder
+from mvla_core.policies.adapter import DESCRIPTION, save_policy
+from mvla_core.policies.build import BuiltPolicy, build_policy, trainable_parameters
+from mvla_core.policies.features import frame_features, trim_cache
+from mvla_core.policies.spec import BaseDtype, PolicySpec
+from mvla_core.progress import Progress
+from mvla_core.schema import ActionSequence, ActionSpace, EpisodeInfo
+from mvla_core.training.machine import check_machine
+from mvla_core.training.recipe import Precision, Recipe
+from mvla_core.training.segments import Collator, PreparedEpisode, SegmentDataset, cut_segments
+from mvla_core.training.trainer import PolicyTrainer, RunCallback, best_of, train_loss_of, training_arguments
+from mvla_core.training.validation import Validation, validate
+
+RECEIPT = "receipt.json"
+"""What the trainer really used, every value resolved; lies in the run folder."""
+
+_BASE_DTYPES: dict[Precision, BaseDtype] = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+def train_run(root: DataRoot, run: RunFolder, progress: Progress) -> dict[str, Any]:
+    """Train what `prepare_run` wrote down; continue from the newest checkpoint where the run folder holds one.
+
+    Args:
+        root: The data root.
+        run: Its folder, with config.json and split.json.
+        progress: Told steps and epochs, and asked at every step whether to stop.
+
+    Returns:
+        JSON values: "best_epoch", "epochs_done", "train_loss" and "val_loss" of the best epoch, "val_rmse" and more.
+
+    Raises:
+        Stopped: The user asked; the last state is kept as a checkpoint and as `adapter_last`.
+        RecipeError, PolicyError: As in `prepare_run`, where the machine changed since.
+        UserInputError: An episode of the split is no longer there.
+        RunError: The training diverged.
+    """
+    began = time.monotonic()
+    config = read_json(run.config)
+    recipe = Recipe.from_json(config["recipe"])
+    has_cuda = torch.cuda.is_available()
+    check_machine(recipe, has_cuda)
+    split = Split.from_json(read_json(run.split))
+    for note in config.get("notes", []):
+        progress.note(note, "warning")
+
+    progress.stage("Read the episodes")
+    catalogue = scan(root, DatasetRef(config["dataset"], Path(config["dataset_folder"])))
+    train_infos = [catalogue.by_id(name) for name in split.train]
+    validation_infos = [catalogue.by_id(name) for name in split.validation]
+    train_sequences = load_sequences(train_infos)
+    spec = policy_spec(recipe, train_infos[0].action_space, train_sequences)
+
+    progress.stage("Load the pretrained weights")
+    policy = build_policy(spec, recipe.seed)
+    policy.encoder.to("cuda" if has_cuda else "cpu")
+
+    progress.stage("Compute picture features, once for each frame")
+    prepared = _prepare(root, policy, train_infos + validation_infos, progress)
+    train_episodes, validation_episodes = prepared[: len(train_infos)], prepared[len(train_infos) :]
+    trim_cache(root)
+
+    progress.stage("Train")
+    segments = cut_segments(train_episodes, recipe.window, recipe.windows_per_item, spec.normaliser)
+    origin = {"run_id": run.run_id, "dataset": config["dataset"], "split": split.to_json(), "recipe": recipe.to_json()}
+    callback = RunCallback(
+        progress,
+        recipe.patience,
+        sum(len(segment.labels) for segment in segments),
+        lambda epoch, measured: save_policy(
+            policy, run.adapter, {**origin, "epoch": epoch, "validation": asdict(measured)}
+        ),
+    )
+
+    def run_validation() -> Validation:
+        network = policy.network.get_base_model()
+        callback.validation = validate(
+            network, validation_episodes, recipe.window, spec.normaliser, policy.encode_instructions
+        )
+        return callback.validation
+
+    steps = math.ceil(len(segments) / (recipe.batch_size * recipe.gradient_accumulation)) * recipe.epochs
+    trainer = PolicyTrainer(
+        run_validation=run_validation,
+        model=policy.network,
+        args=training_arguments(recipe, run.checkpoints, steps=steps, use_cpu=not has_cuda),
+        train_dataset=SegmentDataset(segments),
+        eval_dataset=SegmentDataset(
+            cut_segments(validation_episodes, recipe.window, recipe.windows_per_item, spec.normaliser)
+        ),
+        data_collator=Collator(policy.encode_instructions),
+        callbacks=[callback],
+    )
+    trainer.remove_callback(PrinterCallback)
+    _write_receipt(run, recipe, policy, trainer)
+    checkpoint = newest_checkpoint(run)
+    if checkpoint is not None:
+        progress.note(f"Continue from {checkpoint.name}.")
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    save_policy(policy, run.adapter_last, {**origin, "epoch": round(trainer.state.epoch or 0.0, 4)})
+    if callback.stopped:
+        raise Stopped(
+            f"Stopped as asked at step {trainer.state.global_step}; the last checkpoint and the best adapter are kept."
+        )
+    return _result(run, trainer, policy, time.monotonic() - began)
+
+
+def policy_spec(recipe: Recipe, space: ActionSpace, train_sequences: Sequence[ActionSequence]) -> PolicySpec:
+    """Describe the policy a recipe asks for; the normaliser is fitted on the training part alone."""
+    compact = recipe.backbone == "compact"
+    return PolicySpec(
+        backbone=recipe.backbone,
+        action_space=space,
+        normaliser=ActionNormaliser.fit(recipe.normaliser, train_sequences),
+        base_model=recipe.base_model or None,
+        window_size=recipe.window_size,
+        chunk_size=recipe.chunk_size,
+        lora_rank=recipe.lora_rank,
+        lora_alpha=recipe.lora_alpha,
+        lora_dropout=recipe.lora_dropout,
+        lora_targets=recipe.lora_targets,
+        head_hidden=recipe.head_hidden,
+        head_layers=recipe.head_layers,
+        head_dropout=recipe.head_dropout,
+        visual_channels=recipe.visual_channels,
+        feature_dropout=recipe.feature_dropout,
+        backbone_dropout=recipe.backbone_dropout,
+        base_dtype="float32" if compact else _BASE_DTYPES[recipe.precision],
+        huber_delta=recipe.huber_delta,
+    )
+
+
+def newest_checkpoint(run: RunFolder) -> Path | None:
+    """Return the checkpoint with the most steps that was written to its end, or None."""
+    finished = [path for path in run.checkpoints.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
+    return max(finished, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def _prepare(
+    root: DataRoot, policy: BuiltPolicy, infos: Sequence[EpisodeInfo], progress: Progress
+) -> list[PreparedEpisode]:
+    sequences = load_sequences(infos)
+    total = sum(info.num_frames for info in infos)
+    prepared, done = [], 0
+    for info, sequence in zip(infos, sequences, strict=True):
+        prepared.append(PreparedEpisode(sequence, frame_features(root, policy.encoder, info)))
+        done += info.num_frames
+        progress.update(done, total, f"frames, {info.episode_id}")
+    return prepared
+
+
+def _write_receipt(run: RunFolder, recipe: Recipe, policy: BuiltPolicy, trainer: PolicyTrainer) -> None:
+    receipt = {
+        "recipe": recipe.to_json(),
+        "policy": policy.spec.to_json(),
+        "trainable_parameters": trainable_parameters(policy.network),
+        "device": str(trainer.args.device),
+        "processes": trainer.args.world_size,
+        "threads": torch.get_num_threads(),
+        "trainer": {key: value for key, value in trainer.args.to_dict().items() if not key.startswith("hub_")},
+    }
+    write_json(run.path / RECEIPT, receipt)
+
+
+def _result(run: RunFolder, trainer: PolicyTrainer, policy: BuiltPolicy, seconds: float) -> dict[str, Any]:
+    history = trainer.state.log_history
+    best = best_of(history)
+    assert best is not None, "at least one epoch was validated"
+    validation = read_json(run.adapter / DESCRIPTION)["extra"]["validation"]
+    kibibyte = 1 if sys.platform == "darwin" else 1024
+    return {
+        "best_epoch": best.epoch,
+        "epochs_done": round(trainer.state.epoch or 0.0),
+        "train_loss": train_loss_of(history, best.epoch),
+        "val_loss": best.val_loss,
+        "val_rmse": validation["rmse"],
+        "val_rmse_per_axis": validation["rmse_per_axis"],
+        "val_rmse_by_episode": validation["rmse_by_episode"],
+        "trainable_parameters": trainable_parameters(policy.network),
+        "seconds": round(seconds, 1),
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kibibyte,
+    }
