@@ -2,8 +2,8 @@
 
     python -m benchmarks.demo
 
-Goal: at most 3 minutes and 2 GB on 2 cores. Memory is the proportional set size summed over the process tree, sampled ten
-times a second (a page shared by two processes counts once).
+Goal: at most 3 minutes and 2 GB on 2 cores. Memory is the proportional set size summed over the process tree, sampled
+twice a second (a page shared by two processes counts once).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 
 import psutil
 
-SAMPLE_INTERVAL_S = 0.1
+SAMPLE_INTERVAL_S = 0.5
 
 
 def tree_memory(data_root: str) -> int:
