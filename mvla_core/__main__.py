@@ -14,6 +14,7 @@ VERBS = {
     "demo": "the whole way on simulated episodes: simulate, audit, train, evaluate, report",
     "import": "bring recordings in: HDF5 files, a folder or archive of them, or a donkeycar tub",
     "simulate": "record simulated episodes of a robot that drives around a box to a basket",
+    "curate": "tag, exclude, trim and relabel episodes without touching their files; undo it; name versions of the data",
     "audit": "say whether a data set can teach anything, and whether a clock would do",
     "train": "train a policy in the background and wait for it",
     "jobs": "list, show and stop background jobs",

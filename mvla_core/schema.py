@@ -20,7 +20,7 @@ An **episode** is one HDF5 file:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -175,7 +175,7 @@ class EpisodeInfo:
     action_space: ActionSpace
     instruction: str
     """"" where there is none."""
-    instruction_source: Literal["file", "file_name", "none"]
+    instruction_source: Literal["file", "file_name", "curation", "none"]
     scenario: Scenario
     recorded_at: str | None
     """ISO 8601 local time of the recording, from the attributes or the file name."""
@@ -190,12 +190,37 @@ class EpisodeInfo:
     file_mtime_ns: int
     image_key: str = "images"
     tags: tuple[str, ...] = ()
+    trim: tuple[int, int] | None = None
+    """First and last stored frame that are kept; `num_frames` counts these alone. None where all are kept."""
+
+    @property
+    def kept(self) -> slice:
+        """Which of the stored frames, and rows of actions, belong to the episode."""
+        return slice(None) if self.trim is None else slice(self.trim[0], self.trim[1] + 1)
+
+    def trimmed(self, first: int, last: int) -> EpisodeInfo:
+        """Return the episode cut to its frames `first` to `last`, both kept.
+
+        Raises:
+            UserInputError: The episode has no such frames.
+        """
+        assert self.trim is None, "a trim counts stored frames, so it is never applied twice"
+        if not 0 <= first <= last < self.num_frames:
+            raise UserInputError(
+                f"The episode {self.episode_id} cannot be trimmed to the frames {first} to {last}: expected a first and a last "
+                f"frame within 0 to {self.num_frames - 1}."
+            )
+        if (first, last) == (0, self.num_frames - 1):
+            return self
+        start = None if self.recording_start is None else self.recording_start + first
+        return replace(self, num_frames=last - first + 1, trim=(first, last), recording_start=start)
 
     def to_json(self) -> dict[str, Any]:
         value = asdict(self)
         value["path"] = str(self.path)
         value["action_space"] = self.action_space.to_json()
         value["tags"] = list(self.tags)
+        value["trim"] = None if self.trim is None else list(self.trim)
         return value
 
     @classmethod
@@ -205,6 +230,9 @@ class EpisodeInfo:
         fields["action_space"] = ActionSpace.from_json(fields["action_space"])
         fields["scenario"] = Scenario(**fields["scenario"])
         fields["tags"] = tuple(fields["tags"])
+        if fields.get("trim") is not None:
+            first, last = fields["trim"]
+            fields["trim"] = (int(first), int(last))
         return cls(**fields)
 
 

@@ -59,4 +59,27 @@ def _report(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress:
     return {"files": [str(file) for file in files]}
 
 
-FUNCTIONS = {"train": _train, "evaluate": _evaluate, "simulate": _simulate, "import": _import, "report": _report}
+def _scan(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress: Progress) -> dict[str, Any]:
+    from mvla_core.episodes.catalogue import scan
+    from mvla_core.episodes.dataset import resolve_dataset
+
+    progress.stage(f"Looking at the files of {config['dataset']}")
+    catalogue = scan(root, resolve_dataset(root, config["dataset"]), progress)
+    return {"dataset": catalogue.dataset, "episodes": len(catalogue.episodes), "set_aside": len(catalogue.findings)}
+
+
+def _pictures(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress: Progress) -> dict[str, Any]:
+    from mvla_core.episodes.measured_pictures import measure_pictures
+
+    return measure_pictures(root, config["dataset"], progress)
+
+
+FUNCTIONS = {
+    "train": _train,
+    "evaluate": _evaluate,
+    "simulate": _simulate,
+    "import": _import,
+    "report": _report,
+    "scan": _scan,
+    "pictures": _pictures,
+}

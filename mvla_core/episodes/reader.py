@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from mvla_core.episodes.names import TIMES_OF_DAY, merged, parse_moment, parse_n
 from mvla_core.episodes.safe_dataset import MIB, SafeDataset
 from mvla_core.episodes.safe_hdf5 import SafeFile
 from mvla_core.errors import EpisodeError, UserInputError
-from mvla_core.schema import Actions, ActionSpace, EpisodeInfo, Frame, Scenario
+from mvla_core.schema import Actions, ActionSpace, ColorOrder, EpisodeInfo, Frame, Scenario
 
 IMAGE_KEYS = ("images", "observations/images")
 MAX_FRAME_BYTES = 64 * MIB
@@ -41,24 +42,41 @@ _ATTRIBUTES = (
 
 
 @contextmanager
-def open_episode(path: Path, dataset: str) -> Iterator[EpisodeReader]:
+def open_episode(
+    path: Path, dataset: str, *, color_order: ColorOrder | None = None, trim: tuple[int, int] | None = None
+) -> Iterator[EpisodeReader]:
     """Open an episode file, after another process has shown that it is safe and whole.
 
     Args:
         path: The HDF5 file.
         dataset: Name of the data set it belongs to, for `EpisodeInfo.dataset`.
+        color_order: Of the stored channels, where it is known better than the file tells.
+        trim: First and last stored frame to keep: the episode is read as if it held no others.
 
     Raises:
-        EpisodeError: The file cannot be used; `code` is one of `FILE_FAULTS`.
+        EpisodeError: The file cannot be used; `code` is one of `FILE_FAULTS`. "shape_mismatch" where it lacks frames of the trim.
     """
-    reader = open_reader(path, dataset)
+    reader = open_reader(path, dataset, color_order=color_order, trim=trim)
     try:
         yield reader
     finally:
         reader.close()
 
 
-def open_reader(path: Path, dataset: str) -> EpisodeReader:
+@contextmanager
+def open_known(info: EpisodeInfo) -> Iterator[EpisodeReader]:
+    """Open an episode as it is catalogued and curated: with the trim and the colour order of `info`.
+
+    Raises:
+        EpisodeError: As `open_episode`.
+    """
+    with open_episode(info.path, info.dataset, color_order=info.color_order, trim=info.trim) as reader:
+        yield reader
+
+
+def open_reader(
+    path: Path, dataset: str, *, color_order: ColorOrder | None = None, trim: tuple[int, int] | None = None
+) -> EpisodeReader:
     """As `open_episode`, for those who keep readers open; the caller closes it.
 
     Raises:
@@ -66,7 +84,7 @@ def open_reader(path: Path, dataset: str) -> EpisodeReader:
     """
     for _ in range(3):
         INSPECTOR.vouch(path, dataset)
-        reader = EpisodeReader(path, dataset)
+        reader = EpisodeReader(path, dataset, color_order=color_order, trim=trim)
         if INSPECTOR.has_read(path, stamp_of(reader.status)):
             return reader
         reader.close()  # It changed between the two looks.
@@ -76,14 +94,22 @@ def open_reader(path: Path, dataset: str) -> EpisodeReader:
 class EpisodeReader:
     """An open episode. Several threads may read at once; nobody may read after `close`.
 
-    Use `open_episode`: this class by itself trusts the HDF5 library with the file.
+    Use `open_episode`: this class by itself trusts the HDF5 library with the file. Frames are counted from the first one
+    that the trim keeps; nothing outside the trim can be seen through a reader.
 
     Attributes:
         info: What is known without decoding a picture.
         status: Size and time of change of the file that was opened.
     """
 
-    def __init__(self, path: Path, dataset: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        dataset: str,
+        *,
+        color_order: ColorOrder | None = None,
+        trim: tuple[int, int] | None = None,
+    ) -> None:
         self._file = SafeFile(path)
         self.status = self._file.status
         try:
@@ -91,7 +117,7 @@ class EpisodeReader:
             self._stored_actions = _find_actions(self._file)
             self._check_images()
             self._actions = self._checked_actions()
-            self.info = self._read_info(dataset, image_key)
+            self.info = _as_curated(self._read_info(dataset, image_key), color_order, trim)
         except BaseException:
             self._file.close()
             raise
@@ -103,7 +129,7 @@ class EpisodeReader:
 
     def actions(self) -> Actions:
         """Return the actions, float32 (num_frames, num_dims), finite, in the units of `info.action_space`."""
-        return self._actions.copy()
+        return self._actions[self.info.kept].copy()
 
     def frame(self, index: int) -> Frame:
         """Decode one frame: uint8 (height, width, 3), RGB, a new array.
@@ -116,7 +142,7 @@ class EpisodeReader:
             raise UserInputError(
                 f"Frame {index} of {self.info.episode_id} does not exist: expected 0 to {self.info.num_frames - 1}."
             )
-        stored = self._stored_frame(index)
+        stored = self._stored_frame(index + (self.info.kept.start or 0))
         return np.ascontiguousarray(stored[..., ::-1]) if self.info.color_order == "bgr" else stored
 
     def frames(self, indices: Iterable[int] | None = None) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -133,15 +159,15 @@ class EpisodeReader:
         if stored is None:
             return None
         name = self._file.path.name
-        if not stored.is_text or stored.shape != (self.info.num_frames,):
-            raise _misfit(name, f"action_event_types has the shape {stored.shape} for {self.info.num_frames} frames")
-        return stored.read_texts()
+        if not stored.is_text or stored.shape != self._images.shape[:1]:
+            raise _misfit(name, f"action_event_types has the shape {stored.shape} for {self._images.shape[0]} frames")
+        return stored.read_texts()[self.info.kept]
 
     def _stored_frame(self, index: int) -> Frame:
         """A new array in the stored order of channels."""
         together = self._images.chunks[0] if self._images.chunks else 1
         first = index - index % together
-        last = min(first + together, self.info.num_frames)
+        last = min(first + together, self._images.shape[0])
         if together == 1 or (last - first) * self.info.height * self.info.width * 3 > _KEPT_BYTES:
             single: Frame = self._images.read(index, index + 1)[0]
             return single
@@ -231,6 +257,15 @@ class EpisodeReader:
         if len(text) > MAX_INSTRUCTION_CHARACTERS:
             raise unsafe(self._file.path, f"its instruction has {len(text):,} characters")
         return text
+
+
+def _as_curated(info: EpisodeInfo, color_order: ColorOrder | None, trim: tuple[int, int] | None) -> EpisodeInfo:
+    """Apply what is known better than the file tells; the only place where a reader learns of it."""
+    chosen = info if color_order is None else replace(info, color_order=color_order)
+    try:
+        return chosen if trim is None else chosen.trimmed(*trim)
+    except UserInputError as error:
+        raise _misfit(info.path.name, f"{error} It is shorter than when it was trimmed") from error
 
 
 def _find_images(file: SafeFile) -> tuple[SafeDataset, str]:
