@@ -14,9 +14,11 @@ from mvla_core.audit.distributions import sequence_keys
 from mvla_core.audit.result import AuditResult
 from mvla_core.datasets.split import Split
 from mvla_core.datasets.windows import WindowSpec, chunk_targets, last_frames
-from mvla_core.episodes.catalogue import load_sequences, scan
+from mvla_core.episodes.annotations import frozen
+from mvla_core.episodes.catalogue import load_sequences
+from mvla_core.episodes.curation import scan_curated
 from mvla_core.episodes.dataset import resolve_dataset
-from mvla_core.episodes.reader import open_episode
+from mvla_core.episodes.reader import open_known
 from mvla_core.errors import PolicyError, RunError
 from mvla_core.evaluation.ablations import Policy, Subject, run_ablations
 from mvla_core.evaluation.facts import clock_on_data
@@ -59,8 +61,10 @@ def assess(
         Stopped: The user asked to stop; earlier results are left as they were.
     """
     config, split = read_json(run.config), Split.from_json(read_json(run.split))
-    catalogue = scan(root, resolve_dataset(root, config["dataset_folder"]), progress)
-    known = {info.episode_id: info for info in catalogue.episodes}
+    # Curated as the run was when it was made: what was trimmed or excluded since does not move its test part.
+    annotations = frozen(run.path)
+    data = scan_curated(root, resolve_dataset(root, config["dataset_folder"]), progress, annotations=annotations)
+    known = {info.episode_id: info for info in data.episodes}
     train, validation, test = (
         _episodes(run, known, getattr(split, part), part) for part in ("train", "validation", "test")
     )
@@ -72,16 +76,13 @@ def assess(
     progress.stage(f"Predict {len(test)} held-out episodes")
     predictions = predict(root, policy, test, train_sequences, test_sequences, window, progress)
     progress.stage("Take inputs away: does it look, does it listen?")
-    subjects = [
-        Subject(info, episode, _first_frame(info, catalogue.dataset))
-        for info, episode in zip(test, predictions, strict=True)
-    ]
+    subjects = [Subject(info, episode, _first_frame(info)) for info, episode in zip(test, predictions, strict=True)]
     instructions = [info.instruction for info in everyone]
     ablations = run_ablations(root, policy, subjects, instructions, window.window_size, scale, progress)
     progress.stage("Time single predictions")
     latency = measure_latency(policy, subjects[0], window.window_size, progress)
     progress.stage("Audit the data and judge")
-    audited = audit_dataset(root, config["dataset_folder"], window=window, seed=split.seed)
+    audited = audit_dataset(root, config["dataset_folder"], window=window, seed=split.seed, annotations=annotations)
     audit = {**audited.to_json(), "by_index": actions_by_index(audited)}
     measured = measure(predictions, scale)
     results: dict[str, Any] = {
@@ -220,8 +221,8 @@ def _check_spaces(run: RunFolder, expected: ActionSpace, episodes: Sequence[Epis
             )
 
 
-def _first_frame(info: EpisodeInfo, dataset: str) -> Frame:
-    with open_episode(info.path, dataset) as reader:
+def _first_frame(info: EpisodeInfo) -> Frame:
+    with open_known(info) as reader:
         return reader.frame(0)
 
 

@@ -23,7 +23,7 @@ from mvla_core.datasets.windows import observed_frames
 from mvla_core.errors import PolicyError
 from mvla_core.files import read_json, write_json, write_text
 from mvla_core.layout import DataRoot
-from mvla_core.policies.base import ActionPolicy
+from mvla_core.policies.base import ActionPolicy, Instructions
 from mvla_core.policies.build import BuiltPolicy, Tokenise, build_base
 from mvla_core.policies.features import FrameEncoder, frame_features
 from mvla_core.policies.instructions import to_english
@@ -51,6 +51,7 @@ class LoadedPolicy:
         self._network = network
         self._encoder = encoder
         self._tokenise = tokenise
+        self._instructions: dict[str, Instructions] = {}
 
     def predict_episode(
         self, root: DataRoot, info: EpisodeInfo, last_frames: npt.NDArray[np.int64], instruction: str | None = None
@@ -102,9 +103,14 @@ class LoadedPolicy:
                 f"{self.spec.window_size - 1} and {len(features) - 1}; found {last.min()} to {last.max()}."
             )
         windows = torch.from_numpy(observed_frames(last, self.spec.window_size))
-        ids, mask = self._tokenise([to_english(instruction)])
-        normalised = self._network.predict(features, ids, mask, windows)
+        normalised = self._network.predict(features, self._read(instruction), windows)
         return self.spec.normaliser.invert(normalised.numpy())
+
+    def _read(self, instruction: str) -> Instructions:
+        if instruction not in self._instructions:
+            ids, mask = self._tokenise([to_english(instruction)])
+            self._instructions[instruction] = self._network.read(ids, mask)
+        return self._instructions[instruction]
 
 
 def save_policy(policy: BuiltPolicy, folder: Path, extra: dict[str, Any]) -> None:
@@ -122,7 +128,7 @@ def save_policy(policy: BuiltPolicy, folder: Path, extra: dict[str, Any]) -> Non
         description = {
             "format": FORMAT,
             "spec": policy.spec.to_json(),
-            "base_fingerprint": base_fingerprint(policy.spec.backbone, policy.spec.base_model),
+            "base_fingerprint": policy.base_fingerprint,
             "extra": extra,
         }
         write_json(written / DESCRIPTION, description)

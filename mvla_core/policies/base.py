@@ -21,6 +21,9 @@ from mvla_core.policies.spec import PolicySpec
 
 _PREDICT_FRAMES = 64
 
+Instructions = tuple[Tensor, ...]
+"""Instructions as a policy has read them: tensors whose first axis tells the instructions apart, on the policy's device."""
+
 
 @dataclass
 class PolicyOutput(ModelOutput):  # type: ignore[misc]
@@ -61,10 +64,23 @@ class ActionPolicy(PreTrainedModel):  # type: ignore[misc]
         super().__init__(PolicyConfig(name_or_path=base_name(spec)))
         self.spec = spec
 
-    def encode_frames(
-        self, features: Tensor, instruction_ids: Tensor, instruction_mask: Tensor, instruction_index: Tensor
-    ) -> Tensor:
-        """Return one vector a frame, (F, D). See `forward` for the arguments."""
+    def read_instructions(self, instruction_ids: Tensor, instruction_mask: Tensor) -> Instructions:
+        """Return what frames need of U instructions, each tensor (U, ...); done once however many frames follow.
+
+        Args:
+            instruction_ids: int64 (U, L).
+            instruction_mask: int64 (U, L), 1 for a token, 0 for padding.
+        """
+        return (instruction_ids, instruction_mask)
+
+    def encode_frames(self, features: Tensor, instructions: Instructions, instruction_index: Tensor) -> Tensor:
+        """Return one vector a frame, (F, D).
+
+        Args:
+            features: (F, ...), what the policy's `FrameEncoder` gives for each frame.
+            instructions: What `read_instructions` gave.
+            instruction_index: int64 (F,), which of them each frame has.
+        """
         raise NotImplementedError
 
     def forward(
@@ -91,7 +107,8 @@ class ActionPolicy(PreTrainedModel):  # type: ignore[misc]
             num_items_in_batch: How many numbers the loss averages, where several batches make one optimiser step; None
                 averages over this batch alone.
         """
-        vectors = self.encode_frames(features, instruction_ids, instruction_mask, instruction_index)
+        instructions = self.read_instructions(instruction_ids, instruction_mask)
+        vectors = self.encode_frames(features, instructions, instruction_index)
         head_dtype = self.action_head.out.weight.dtype
         predicted = self.action_head(vectors.to(head_dtype), window_index)
         if labels is None:
@@ -104,27 +121,29 @@ class ActionPolicy(PreTrainedModel):  # type: ignore[misc]
         return PolicyOutput(loss=total / averaged, logits=predicted)
 
     @torch.no_grad()
-    def predict(
-        self, features: npt.NDArray[Any], instruction_ids: Tensor, instruction_mask: Tensor, window_index: Tensor
-    ) -> Tensor:
+    def read(self, instruction_ids: Tensor, instruction_mask: Tensor) -> Instructions:
+        """Read instructions for `predict`: as `read_instructions`, without gradients, from tensors on any device."""
+        device = self.action_head.out.weight.device
+        return self.read_instructions(instruction_ids.to(device), instruction_mask.to(device))
+
+    @torch.no_grad()
+    def predict(self, features: npt.NDArray[Any], instructions: Instructions, window_index: Tensor) -> Tensor:
         """Predict for windows of one episode, without gradients and a few frames at a time.
 
         Args:
             features: (F, ...), as of `forward`; may be mapped from the disk.
-            instruction_ids: int64 (1, L), the episode's instruction.
-            instruction_mask: int64 (1, L).
+            instructions: What `read_instructions` gave for the episode's instruction, each tensor (1, ...).
             window_index: int64 (N, W).
 
         Returns:
             float32 (N, C, A), normalised, on the CPU.
         """
         device = self.action_head.out.weight.device
-        ids, mask = instruction_ids.to(device), instruction_mask.to(device)
         vectors = []
         for begin in range(0, len(features), _PREDICT_FRAMES):
             some = torch.from_numpy(np.array(features[begin : begin + _PREDICT_FRAMES])).to(device)
             index = torch.zeros(len(some), dtype=torch.int64, device=device)
-            vectors.append(self.encode_frames(some, ids, mask, index).to(self.action_head.out.weight.dtype))
+            vectors.append(self.encode_frames(some, instructions, index).to(self.action_head.out.weight.dtype))
         predicted: Tensor = self.action_head(torch.cat(vectors), window_index.to(device))
         return predicted.float().cpu()
 

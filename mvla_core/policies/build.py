@@ -17,7 +17,7 @@ from mvla_core.policies.features import FrameEncoder
 from mvla_core.policies.instructions import to_english
 from mvla_core.policies.spec import PolicySpec
 from mvla_core.policies.threads import set_threads
-from mvla_core.policies.weights import minilm_folder
+from mvla_core.policies.weights import base_fingerprint, minilm_folder
 
 _TEXT = r"text_model\.model\.layers\.\d+\."
 _VISION = r"vision_model\.model\.encoder\.layers\.\d+\."
@@ -64,12 +64,14 @@ class BuiltPolicy:
         network: `ActionPolicy` under PEFT.
         encoder: Frames to features, frozen.
         tokenise: Instructions (English) to ids and mask, int64 (U, L).
+        base_fingerprint: Names the base weights it was built on.
     """
 
     spec: PolicySpec
     network: PeftModel
     encoder: FrameEncoder
     tokenise: Tokenise
+    base_fingerprint: str
 
     def encode_instructions(self, instructions: list[str]) -> tuple[Tensor, Tensor]:
         """Return ids and mask, int64 (U, L), of instructions in Korean or English."""
@@ -129,7 +131,8 @@ def build_policy(spec: PolicySpec, seed: int) -> BuiltPolicy:
     """
     torch.manual_seed(seed)
     policy, encoder, tokenise = build_base(spec)
-    return BuiltPolicy(spec, OfflinePeftModel(policy, lora_config(spec)), encoder, tokenise)
+    fingerprint = base_fingerprint(spec.backbone, spec.base_model)
+    return BuiltPolicy(spec, OfflinePeftModel(policy, lora_config(spec)), encoder, tokenise, fingerprint)
 
 
 def trainable_parameters(network: nn.Module) -> dict[str, int]:

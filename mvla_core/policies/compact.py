@@ -21,7 +21,7 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from transformers import BertModel
 
-from mvla_core.policies.base import ActionPolicy, new_action_head
+from mvla_core.policies.base import ActionPolicy, Instructions, new_action_head
 from mvla_core.policies.spec import PolicySpec
 from mvla_core.policies.threads import usable_cores
 from mvla_core.policies.weights import efficientnet_file, minilm_folder
@@ -137,16 +137,14 @@ class CompactPolicy(ActionPolicy):
         self.fusion = InstructionFusion(self.text.config.hidden_size, spec.visual_channels, spec.feature_dropout)
         self.action_head = new_action_head(spec, InstructionFusion.output_dim(spec.visual_channels))
 
-    def encode_frames(
-        self, features: Tensor, instruction_ids: Tensor, instruction_mask: Tensor, instruction_index: Tensor
-    ) -> Tensor:
-        """Each instruction passes the text model once, however many frames follow it."""
+    def read_instructions(self, instruction_ids: Tensor, instruction_mask: Tensor) -> Instructions:
+        """Return the mean token state of each instruction, ((U, text_dim),)."""
         states = self.text(input_ids=instruction_ids, attention_mask=instruction_mask).last_hidden_state
         weights = instruction_mask.unsqueeze(-1).to(states.dtype)
-        text = (states * weights).sum(1) / weights.sum(1)
-        vectors: Tensor = self.fusion(features.to(self.fusion_dtype), text[instruction_index])
-        return vectors
+        return ((states * weights).sum(1) / weights.sum(1),)
 
-    @property
-    def fusion_dtype(self) -> torch.dtype:
-        return next(self.fusion.parameters()).dtype
+    def encode_frames(self, features: Tensor, instructions: Instructions, instruction_index: Tensor) -> Tensor:
+        """Features are what `EfficientNetEncoder` gives, (F, 112, 14, 14)."""
+        (text,) = instructions
+        vectors: Tensor = self.fusion(features.to(text.dtype), text[instruction_index])
+        return vectors

@@ -2,7 +2,8 @@
 
 A cached file is named by what it depends on: the encoder with its weights and preprocessing (the folder), and the
 episode file's name, size, modification time, picture key and channel order (a hash). So a changed recording never meets
-old features.
+old features, nor does one whose colour order was put right. It holds every stored frame whatever the episode's trim is, so
+that trimming costs nothing and cannot mix up frames.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mvla_core.episodes.reader import open_episode
+from mvla_core.errors import EpisodeError
 from mvla_core.files import replacing
 from mvla_core.layout import DataRoot
 from mvla_core.schema import EpisodeInfo
@@ -57,7 +59,7 @@ def cache_folder(root: DataRoot) -> Path:
 
 
 def frame_features(root: DataRoot, encoder: FrameEncoder, info: EpisodeInfo) -> Features:
-    """Return the features of all frames of an episode, from the cache or computed and cached.
+    """Return the features of all frames that an episode's trim keeps, from the cache or computed and cached.
 
     Returns:
         Read-only (num_frames, *encoder.shape), mapped from the disk: only what is used is read.
@@ -69,16 +71,22 @@ def frame_features(root: DataRoot, encoder: FrameEncoder, info: EpisodeInfo) -> 
     cached = _read(path, encoder, info)
     if cached is not None:
         path.touch()
-        return cached
-    computed = np.empty((info.num_frames, *encoder.shape), dtype=encoder.dtype)
-    with open_episode(info.path, info.dataset) as episode:
-        for begin in range(0, info.num_frames, _READ_FRAMES):
-            indices = range(begin, min(begin + _READ_FRAMES, info.num_frames))
+        return cached[info.kept]
+    with open_episode(info.path, info.dataset, color_order=info.color_order) as episode:
+        stored_frames = episode.info.num_frames
+        if len(range(stored_frames)[info.kept]) != info.num_frames:
+            message = (
+                f"{info.path.name} has {stored_frames} frames, other than when it was catalogued; look at it again."
+            )
+            raise EpisodeError("shape_mismatch", message)
+        computed = np.empty((stored_frames, *encoder.shape), dtype=encoder.dtype)
+        for begin in range(0, stored_frames, _READ_FRAMES):
+            indices = range(begin, min(begin + _READ_FRAMES, stored_frames))
             computed[begin : indices.stop] = encoder.encode(episode.frames(indices))
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.save(file, computed, allow_pickle=False)
     written: Features = np.load(path, mmap_mode="r", allow_pickle=False)
-    return written
+    return written[info.kept]
 
 
 def trim_cache(root: DataRoot, limit_bytes: int = CACHE_LIMIT_BYTES) -> int:
@@ -110,5 +118,5 @@ def _read(path: Path, encoder: FrameEncoder, info: EpisodeInfo) -> Features | No
         cached: Features = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    fits = cached.shape == (info.num_frames, *encoder.shape) and cached.dtype == encoder.dtype
-    return cached if fits else None
+    of_encoder = cached.shape[1:] == encoder.shape and cached.dtype == encoder.dtype
+    return cached if of_encoder and len(cached[info.kept]) == info.num_frames else None

@@ -22,7 +22,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, CLIPImageProcessorPil, Kosmos2Config, Kosmos2Model, Kosmos2Processor
 
 from mvla_core.errors import PolicyError
-from mvla_core.policies.base import ActionPolicy, new_action_head
+from mvla_core.policies.base import ActionPolicy, Instructions, new_action_head
 from mvla_core.policies.spec import PolicySpec
 from mvla_core.policies.weights import base_fingerprint, kosmos2_folder
 
@@ -51,11 +51,9 @@ class KosmosPolicy(ActionPolicy):
         self._mean = torch.tensor(images.image_mean).view(1, 3, 1, 1)
         self._std = torch.tensor(images.image_std).view(1, 3, 1, 1)
 
-    def encode_frames(
-        self, features: Tensor, instruction_ids: Tensor, instruction_mask: Tensor, instruction_index: Tensor
-    ) -> Tensor:
+    def encode_frames(self, features: Tensor, instructions: Instructions, instruction_index: Tensor) -> Tensor:
         """Features are picture embeddings (F, slots, D), or uint8 pixels (F, 3, size, size) where vision is trained."""
-        ids, mask = instruction_ids[instruction_index], instruction_mask[instruction_index]
+        ids, mask = (tensor[instruction_index] for tensor in instructions)
         slots = torch.zeros_like(mask)
         slots[:, _FIRST_SLOT : _FIRST_SLOT + self.backbone.config.latent_query_num] = 1
         pictures = (

@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from mvla_core.datasets.split import Split, make_split
-from mvla_core.episodes.catalogue import scan
-from mvla_core.episodes.dataset import resolve_dataset
+from mvla_core.episodes.annotations import freeze, load_annotations
+from mvla_core.episodes.curation import scan_curated
+from mvla_core.episodes.dataset import DatasetRef, resolve_dataset
+from mvla_core.episodes.snapshots import DataState, snapshot_of_now, state_of, take_snapshot
 from mvla_core.errors import DatasetError, RecipeError, did_you_mean
 from mvla_core.files import write_json
 from mvla_core.layout import DataRoot, RunFolder
@@ -39,7 +41,10 @@ def resolve_recipe(preset: str, overrides: Mapping[str, Any], seed: int | None =
 def prepare_run(
     root: DataRoot, dataset: str, preset: str, overrides: Mapping[str, Any], seed: int | None = None
 ) -> RunFolder:
-    """Check a training and write its run folder: config.json, split.json and provenance.json. Nothing is started.
+    """Check a training and write its run folder: config.json, split.json, curation.json and provenance.json.
+
+    Nothing is started. The data is what the curation of this moment makes of it, and stays so for this run. A state of the
+    data that no snapshot holds yet becomes one.
 
     Args:
         root: The data root.
@@ -59,14 +64,18 @@ def prepare_run(
     check_machine(recipe, bool(gpus))
     check_base_weights(recipe.backbone, recipe.base_model or None)
     ref = resolve_dataset(root, dataset)
-    episodes = scan(root, ref).episodes
+    annotations = load_annotations(root, ref)
+    data = scan_curated(root, ref, annotations=annotations)
+    episodes = data.episodes
     _check_action_spaces(ref.name, episodes)
     split = make_split(episodes, seed=recipe.seed, min_frames=recipe.window.minimum_frames)
+    state = state_of(root, ref, data, annotations)
     run = root.run(new_run_id(ref.name, preset))
     run.path.mkdir(parents=True)
     write_json(run.split, split.to_json())
     files = [(info.episode_id, info.file_size, info.file_mtime_ns) for info in episodes]
-    write_json(run.provenance, provenance(files))
+    freeze(annotations, run.path)
+    write_json(run.provenance, {**provenance(files), "data": _data_version(root, ref, state, run.run_id)})
     config = {
         "run_id": run.run_id,
         "dataset": ref.name,
@@ -89,7 +98,7 @@ def forecast(root: DataRoot, dataset: str, recipe: Recipe) -> Forecast:
         UserInputError: There is no such data set.
         DatasetError: The data set cannot be split.
     """
-    episodes = scan(root, resolve_dataset(root, dataset)).episodes
+    episodes = scan_curated(root, resolve_dataset(root, dataset)).episodes
     split = make_split(episodes, seed=recipe.seed, min_frames=recipe.window.minimum_frames)
     return _forecast(recipe, episodes, split, bool(cuda_devices()))
 
@@ -105,6 +114,18 @@ def _forecast(recipe: Recipe, episodes: Sequence[EpisodeInfo], split: Split, has
         cores=cores(),
         has_cuda=has_cuda,
     )
+
+
+def _data_version(root: DataRoot, ref: DatasetRef, state: DataState, run_id: str) -> dict[str, Any]:
+    """Say which version of the data set a run is made from; a state that is none yet becomes one."""
+    known = snapshot_of_now(root, ref, state=state)
+    version = known or take_snapshot(root, ref, f"Used by the run {run_id}", state=state)
+    return {
+        "sha256": state.sha256,
+        "snapshot": version.number,
+        "curation_version": state.annotations.version,
+        "excluded": {left_out.info.episode_id: left_out.reason for left_out in state.curated.excluded},
+    }
 
 
 def _check_action_spaces(dataset: str, episodes: Sequence[EpisodeInfo]) -> None:

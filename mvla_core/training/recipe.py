@@ -145,7 +145,7 @@ class Recipe:
         between=(0, 100_000),
     )
     batch_size: int = setting(
-        2, "Batch", "Training items in one forward pass.", "optimisation", unit="items", between=(1, 1024)
+        4, "Batch", "Training items in one forward pass.", "optimisation", unit="items", between=(1, 1024)
     )
     gradient_accumulation: int = setting(
         1,

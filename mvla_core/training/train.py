@@ -16,7 +16,9 @@ from transformers import PrinterCallback
 
 from mvla_core.datasets.normalise import ActionNormaliser
 from mvla_core.datasets.split import Split
-from mvla_core.episodes.catalogue import load_sequences, scan
+from mvla_core.episodes.annotations import frozen
+from mvla_core.episodes.catalogue import load_sequences
+from mvla_core.episodes.curation import scan_curated
 from mvla_core.episodes.dataset import DatasetRef
 from mvla_core.errors import Stopped
 from mvla_core.files import read_json, write_json
@@ -66,7 +68,8 @@ def train_run(root: DataRoot, run: RunFolder, progress: Progress) -> dict[str, A
         progress.note(note, "warning")
 
     progress.stage("Read the episodes")
-    catalogue = scan(root, DatasetRef(config["dataset"], Path(config["dataset_folder"])))
+    ref = DatasetRef(config["dataset"], Path(config["dataset_folder"]))
+    catalogue = scan_curated(root, ref, annotations=frozen(run.path))
     train_infos = [catalogue.by_id(name) for name in split.train]
     validation_infos = [catalogue.by_id(name) for name in split.validation]
     train_sequences = load_sequences(train_infos)

@@ -22,6 +22,10 @@ _LOGGED_STEPS = 500
 """About so many `step` events a run, however many steps it has."""
 
 
+CHECKPOINT_INTERVAL_S = 30.0
+"""A checkpoint is written at the end of the first epoch after so many seconds, at a stop, and at the end."""
+
+
 class PolicyTrainer(Trainer):  # type: ignore[misc]
     """Averages the loss over all numbers of an optimiser step, and validates by episode in physical units."""
 
@@ -66,11 +70,8 @@ class Best:
 
 def best_of(history: list[dict[str, Any]]) -> Best | None:
     """Return the best epoch of Trainer's log history, which a resumed training has read back; None before the first."""
-    evaluated = [entry["eval_loss"] for entry in history if "eval_loss" in entry]
-    if not evaluated:
-        return None
-    lowest = min(range(len(evaluated)), key=lambda position: (evaluated[position], position))
-    return Best(lowest + 1, evaluated[lowest])
+    evaluated = [Best(round(entry["epoch"]), entry["eval_loss"]) for entry in history if "eval_loss" in entry]
+    return min(evaluated, key=lambda best: best.val_loss, default=None)
 
 
 def train_loss_of(history: list[dict[str, Any]], epoch: int) -> float:
@@ -106,7 +107,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         self._train_windows = train_windows
         self._save_best = save_best
         self._last_log = (0, 0.0)
-        self._began = 0.0
+        self._began = self._saved = 0.0
         self._epochs_at_begin = 0.0
         self.validation: Validation | None = None
         self.stopped = False
@@ -114,7 +115,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any
     ) -> None:
-        self._began = time.monotonic()
+        self._began = self._saved = time.monotonic()
         self._last_log = (state.global_step, self._began)
         self._epochs_at_begin = state.epoch or 0.0
 
@@ -163,6 +164,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
             control.should_save = False
         else:
             control.should_log = True
+            control.should_save = self.stopped or state.epoch == state.num_train_epochs or self._is_due()
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
         assert self.validation is not None, "the validation is run before its callback"
@@ -186,6 +188,13 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         )
         if self._patience and epoch - best.epoch >= self._patience:
             control.should_training_stop = True
+            control.should_save = True
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
+        self._saved = time.monotonic()
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._saved >= CHECKPOINT_INTERVAL_S
 
 
 def training_arguments(recipe: Recipe, checkpoints: Path, *, steps: int, use_cpu: bool) -> TrainingArguments:
@@ -208,7 +217,7 @@ def training_arguments(recipe: Recipe, checkpoints: Path, *, steps: int, use_cpu
         logging_steps=max(1, steps // _LOGGED_STEPS),
         logging_nan_inf_filter=False,
         eval_strategy="epoch",
-        save_strategy="epoch",
+        save_strategy="no",  # `RunCallback` saves by time: a checkpoint may cost more than a short epoch
         save_total_limit=2,
         seed=recipe.seed,
         use_cpu=use_cpu,

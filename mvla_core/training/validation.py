@@ -11,7 +11,7 @@ import torch
 
 from mvla_core.datasets.normalise import ActionNormaliser
 from mvla_core.datasets.windows import WindowSpec, chunk_targets, last_frames, observed_frames
-from mvla_core.policies.base import ActionPolicy
+from mvla_core.policies.base import ActionPolicy, Instructions
 from mvla_core.policies.head import masked_huber
 from mvla_core.training.segments import EncodeInstructions, PreparedEpisode
 
@@ -52,14 +52,17 @@ def validate(
     was_training = policy.training
     policy.eval()
     huber, targets_seen = 0.0, 0
+    read: dict[str, Instructions] = {}
     squared: dict[str, tuple[npt.NDArray[np.float64], int]] = {}
     for episode in episodes:
         actions = episode.sequence.actions
         last = last_frames(len(actions), window)
         targets, mask = chunk_targets(actions, last, window.chunk_size)
-        ids, ids_mask = encode_instructions([episode.sequence.instruction])
+        instruction = episode.sequence.instruction
+        if instruction not in read:
+            read[instruction] = policy.read(*encode_instructions([instruction]))
         windows = torch.from_numpy(observed_frames(last, window.window_size))
-        predicted = policy.predict(episode.features, ids, ids_mask, windows)
+        predicted = policy.predict(episode.features, read[instruction], windows)
         labels = torch.from_numpy(normaliser.apply(targets))
         huber += float(masked_huber(predicted, labels, torch.from_numpy(mask), policy.spec.huber_delta))
         targets_seen += int(mask.sum())

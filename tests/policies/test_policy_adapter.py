@@ -76,9 +76,10 @@ def test_a_new_process_predicts_the_same_bits_without_the_network(
     assert here.extra == {"epoch": 3}
     predicted = here.predict_frames(frames, "Go left.", LAST)
     assert predicted.shape == (3, 4, 2)
-    ids, mask = policy.encode_instructions(["Go left."])
+    network = policy.network.get_base_model()
     windows = torch.from_numpy(LAST[:, None] + np.arange(-2, 1))
-    in_training = policy.network.get_base_model().predict(policy.encoder.encode(frames), ids, mask, windows)
+    read = network.read(*policy.encode_instructions(["Go left."]))
+    in_training = network.predict(policy.encoder.encode(frames), read, windows)
     assert np.array_equal(predicted, spec.normaliser.invert(in_training.numpy()))
     assert np.array_equal(predicted, predict_in_a_new_process(folder, frames))
     names = sorted(path.name for path in folder.iterdir())
