@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
@@ -32,12 +33,25 @@ def _audit(root: str, dataset: str, state: str, window_size: int, chunk_size: in
     return audit_dataset(DataRoot(Path(root)), dataset, window=WindowSpec(window_size, chunk_size), seed=seed)
 
 
-def actions_of(info: EpisodeInfo) -> Actions:
-    """The actions of an episode, float32 (num_frames, num_dims), units of its action space."""
-    return _actions(str(info.path), info.dataset, info.file_size, info.file_mtime_ns)
+@dataclass(frozen=True)
+class Driven:
+    """What was driven in an episode.
+
+    Attributes:
+        actions: float32 (num_frames, num_dims), units of the episode's action space.
+        event_types: What the recorder noted at each frame, None where it did not.
+    """
+
+    actions: Actions
+    event_types: list[str] | None
+
+
+def driven(info: EpisodeInfo) -> Driven:
+    """The actions and events of an episode, of a trimmed one those that are kept."""
+    return _driven(str(info.path), info.dataset, info.file_size, info.file_mtime_ns, info.trim)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def _actions(path: str, dataset: str, size: int, mtime_ns: int) -> Actions:
-    with open_episode(Path(path), dataset) as episode:
-        return episode.actions()
+def _driven(path: str, dataset: str, size: int, mtime_ns: int, trim: tuple[int, int] | None) -> Driven:
+    with open_episode(Path(path), dataset, trim=trim) as episode:
+        return Driven(episode.actions(), episode.event_types())

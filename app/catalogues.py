@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from mvla_core.episodes.catalogue import Catalogue, episode_files, scan
+from mvla_core.episodes.catalogue import Catalogue, episode_files, scan, watch
 from mvla_core.episodes.dataset import named_dataset
 from mvla_core.errors import UserInputError
 from mvla_core.layout import DataRoot
@@ -24,7 +25,12 @@ class Known:
 
     state: str
     catalogue: Catalogue
+    looked: float
+    """When the folder was last compared with it, on the monotonic clock."""
 
+
+JUST_NOW_S = 1.0
+"""For those who ask again while the same page is drawn."""
 
 _known: dict[Path, Known] = {}
 _scanning = threading.Lock()
@@ -39,19 +45,35 @@ def folder_state(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def known_dataset(root: DataRoot, dataset: str) -> Known:
+def known_dataset(root: DataRoot, dataset: str, max_age_s: float = 0.0) -> Known:
     """The up-to-date catalogue of a data set.
+
+    Args:
+        root: The data root.
+        dataset: Its name.
+        max_age_s: A look at the folder that is not older will do. With 10,000 recordings a look takes 50 ms.
 
     Raises:
         UserInputError: The name cannot be one, or there is no such data set.
     """
     ref = named_dataset(root, dataset)
     with _scanning:
-        state = folder_state(ref.folder)
         known = _known.get(ref.folder)
-        if known is None or known.state != state:
-            known = _known[ref.folder] = Known(state, scan(root, ref))
+        now = time.monotonic()
+        if known is not None and now - known.looked < max_age_s:
+            return known
+        state = folder_state(ref.folder)
+        catalogue = known.catalogue if known is not None and known.state == state else scan(root, ref)
+        known = _known[ref.folder] = Known(state, catalogue, now)
     return known
+
+
+def unseen_files(root: DataRoot, dataset: str) -> int:
+    """How many recordings of a data set a scan would have to open; opens none. 0 where this server knows them all."""
+    ref = named_dataset(root, dataset)
+    if ref.folder in _known:
+        return 0
+    return watch(root, ref).to_look_at
 
 
 def find_episode(root: DataRoot, dataset: str, episode_id: str) -> EpisodeInfo:

@@ -24,6 +24,9 @@ def choose_row(
     alt: str,
     depending: Sequence[str] = (),
     rows_shown: int = 8,
+    row_height: int = ROW_HEIGHT_PX,
+    column_order: Sequence[str] | None = None,
+    hide_index: bool = False,
 ) -> str:
     """Show the table and return the index of the chosen row.
 
@@ -34,6 +37,9 @@ def choose_row(
         alt: What the table is, for those who cannot see it.
         depending: Parameters of the URL that belong to the row and are dropped with it.
         rows_shown: How many rows are in sight; the rest scrolls.
+        row_height: Of a row, pixels.
+        column_order: The columns to show; None shows all.
+        hide_index: Whether the names of the rows are shown by a column of their own instead.
     """
     names: list[str] = rows.index.tolist()
     shown, remembered = f"shown_{parameter}", f"chosen_{parameter}"
@@ -56,7 +62,10 @@ def choose_row(
     event = st.dataframe(
         rows,
         key=key,
-        height=ROW_HEIGHT_PX * (min(len(rows), rows_shown) + 1) + 2,
+        height=row_height * min(len(rows), rows_shown) + ROW_HEIGHT_PX + 2,
+        row_height=row_height,
+        column_order=column_order,
+        hide_index=hide_index,
         on_select=choose,
         selection_mode="single-row-required",
         selection_default=_selection(first),

@@ -10,12 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from app.cached import actions_of
+from app.cached import driven
 from app.catalogues import find_episode
 from app.components.player.player import player_data, show_player
 from app.evaluation_figures import interval_text
 from app.session import data_root
 from app.text import plain
+from mvla_core.episodes.notes import Annotations
 from mvla_core.evaluation.results import EpisodePredictions
 from mvla_core.evaluation.wording import lookup
 
@@ -108,28 +109,41 @@ def show_baselines(baselines: Mapping[str, Mapping[str, Any]]) -> None:
         )
 
 
-def predicted_series(predictions: EpisodePredictions, num_frames: int, step: int) -> npt.NDArray[np.float32]:
+def predicted_series(
+    predictions: EpisodePredictions, num_frames: int, step: int, first: int = 0
+) -> npt.NDArray[np.float32]:
     """What the policy said about each frame, a fixed number of frames ahead.
 
     Args:
         predictions: Of one episode.
         num_frames: Of the episode.
         step: 1 is the action at the last seen frame; k was predicted k - 1 frames before.
+        first: The stored frame that the policy's frame 0 is, where the episode was trimmed.
 
     Returns:
         float32 (num_frames, A), NaN where no window predicts the frame at this step.
     """
     series = np.full((num_frames, predictions.predicted.shape[2]), np.nan, dtype=np.float32)
     inside = predictions.mask[:, step - 1]
-    series[predictions.last_frames[inside] + step - 1] = predictions.predicted[inside, step - 1]
+    series[predictions.last_frames[inside] + step - 1 + first] = predictions.predicted[inside, step - 1]
     return series
 
 
 @st.fragment
 def show_overlay(
-    dataset: str, predictions: Sequence[EpisodePredictions], per_episode: Sequence[Mapping[str, Any]]
+    dataset: str,
+    predictions: Sequence[EpisodePredictions],
+    per_episode: Sequence[Mapping[str, Any]],
+    annotations: Annotations,
 ) -> None:
-    """A held-out episode with the predicted velocities drawn over the true ones."""
+    """A held-out episode with the predicted velocities drawn over the true ones.
+
+    Args:
+        dataset: Of the run.
+        predictions: Of its held-out episodes.
+        per_episode: Their errors.
+        annotations: Those that the run was made with: the policy saw only what its trims keep.
+    """
     by_id = {found.episode_id: found for found in predictions}
     errors = {row["episode_id"]: row["rmse"] for row in per_episode}
     left, right = st.columns(2)
@@ -150,11 +164,13 @@ def show_overlay(
         key="overlay_step",
     )
     info = find_episode(data_root(), dataset, chosen)
+    trim = annotations.of(chosen).trim
+    first = trim[0] if trim else 0
     data = player_data(
         info,
-        actions_of(info),
-        start=int(found.last_frames[0]),
-        predicted=predicted_series(found, info.num_frames, step),
+        driven(info).actions,
+        start=int(found.last_frames[0]) + first,
+        predicted=predicted_series(found, info.num_frames, step, first),
         predicted_label=f"predicted, step {step} of the chunk",
     )
     show_player(data, key="overlay_player")

@@ -35,6 +35,7 @@ EPISODES = Place(
     ":material/movie:",
     "Every recording: its frames, its velocities, and what is wrong with it.",
 )
+COMPARE = Place("compare", "Compare", ":material/splitscreen:", "Up to four episodes side by side, on one scrubber.")
 DATASET = Place(
     "dataset", "Data set", ":material/fact_check:", "Is this data worth training on, or would a clock drive as well?"
 )
@@ -59,7 +60,7 @@ REPORT = Place(
 
 SECTIONS: dict[str, tuple[Place, ...]] = {
     "": (OVERVIEW,),
-    "Data": (EPISODES, DATASET),
+    "Data": (EPISODES, COMPARE, DATASET),
     "Policy": (TRAIN, RUNS),
     "Proof": (EVALUATE, REPORT),
 }

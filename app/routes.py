@@ -5,6 +5,7 @@ host names on the allow-list (a page of another site that points its own name at
 requests that another site makes. Errors are one sentence of plain text.
 
     GET /mvla/frames/{dataset}/{episode_id}/{index}.jpg?w=640&v=<mtime>
+    GET /mvla/strips/{dataset}/{episode_id}.jpg?v=<mtime>
     GET /mvla/runs/{run_id}/progress?offset=N         -> {"offset", "rows"}
     GET /mvla/runs/{run_id}/report/{lang}             -> the report, in a sandbox
 """
@@ -22,13 +23,15 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from streamlit import config as streamlit_config
 
+from app.annotated import as_shown
 from app.catalogues import find_episode
 from app.session import data_root
 from mvla_core.episodes.pictures import frame_jpeg
+from mvla_core.episodes.thumbnails import make_strip, thumbnail_strip
 from mvla_core.errors import EpisodeError, MvlaError, RunError, UserInputError
 from mvla_core.evaluation.wording import LANGUAGES
 from mvla_core.files import check_identifier, read_json_lines
-from mvla_core.schema import EpisodeInfo
+from mvla_core.schema import ColorOrder, EpisodeInfo
 
 MAX_WIDTH_PX = 1920
 PROGRESS_EVENTS = frozenset({"step", "epoch", "stage", "note"})
@@ -49,8 +52,23 @@ def frame_url(info: EpisodeInfo) -> str:
     """Address of an episode's frames with `{index}` and `{width}` left open; it changes when the file does."""
     return (
         f"/mvla/frames/{quote(info.dataset, safe='')}/{quote(info.episode_id, safe='')}/{{index}}.jpg"
-        f"?w={{width}}&v={info.file_mtime_ns}"
+        f"?w={{width}}&v={_version(info)}"
     )
+
+
+def strip_url(info: EpisodeInfo) -> str:
+    """Address of an episode's picture strip; it changes when the file does."""
+    return f"/mvla/strips/{quote(info.dataset, safe='')}/{quote(info.episode_id, safe='')}.jpg?v={_version(info)}"
+
+
+def picture_in_order(address: str, order: ColorOrder) -> str:
+    """The address of a strip whose colours are stored in another order than its file tells."""
+    return address.removesuffix("rgb").removesuffix("bgr") + order
+
+
+def _version(info: EpisodeInfo) -> str:
+    """What the pictures of an episode depend on: its file, and the order of its colours, which a user may correct."""
+    return f"{info.file_mtime_ns}{info.color_order}"
 
 
 def progress_url(run_id: str) -> str:
@@ -118,13 +136,26 @@ def frame(request: Request) -> Response:
     index = _whole_number(request.path_params["index"], "frame", 10**9)
     root = data_root()
     dataset = _identifier(request, "dataset", "data set name")
-    info = find_episode(root, dataset, request.path_params["episode_id"])
+    info = as_shown(root, find_episode(root, dataset, request.path_params["episode_id"]))
     if index >= info.num_frames:
         raise EpisodeError(
             "missing_key", f"The episode {info.episode_id} has {info.num_frames} frames; there is no frame {index}."
         )
     picture = frame_jpeg(root, info, index, max(16, min(width, MAX_WIDTH_PX)))
-    fresh = request.query_params.get("v") == str(info.file_mtime_ns)
+    return _picture(request, info, picture)
+
+
+@_answering
+def strip(request: Request) -> Response:
+    """A few frames of an episode side by side, small, as JPEG."""
+    root = data_root()
+    dataset = _identifier(request, "dataset", "data set name")
+    info = as_shown(root, find_episode(root, dataset, request.path_params["episode_id"]))
+    return _picture(request, info, thumbnail_strip(root, info) or make_strip(root, info))
+
+
+def _picture(request: Request, info: EpisodeInfo, picture: bytes) -> Response:
+    fresh = request.query_params.get("v") == _version(info)
     return Response(picture, media_type="image/jpeg", headers={"Cache-Control": _FOREVER if fresh else _NEVER})
 
 
@@ -158,6 +189,7 @@ def report(request: Request) -> Response:
 
 ROUTES = [
     Route("/mvla/frames/{dataset}/{episode_id}/{index}.jpg", frame, methods=["GET"]),
+    Route("/mvla/strips/{dataset}/{episode_id}.jpg", strip, methods=["GET"]),
     Route("/mvla/runs/{run_id}/progress", progress, methods=["GET"]),
     Route("/mvla/runs/{run_id}/report/{lang}", report, methods=["GET"]),
 ]

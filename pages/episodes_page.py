@@ -1,23 +1,28 @@
-"""Episodes: every recording of a data set, its frames and velocities, and the files that cannot be used."""
+"""Episodes: every recording, its frames and velocities, what is said of it, and the files that cannot be used."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from app.cached import actions_of
-from app.catalogues import find_episode, known_dataset
-from app.choice_table import choose_row
-from app.components.player.player import player_data, show_player
-from app.episode_table import COLUMNS, episode_rows
+from app.bulk_parts import color_choice, show_bulk, show_versions
+from app.catalogues import known_dataset, unseen_files
+from app.curation import show_told
+from app.episode_choice import all_rows, all_wanted, choose_episode, pick_all, watch_toggle
+from app.episode_table import episode_rows
+from app.episode_view import show_episode
 from app.page_parts import empty_state, heading, next_step, show_findings
 from app.pickers import pick_dataset
+from app.picture_parts import scanning, show_picture_findings
 from app.places import DATASET, EPISODES, OVERVIEW
-from app.session import DATASET_KEY, EPISODE_KEY, FRAME_KEY, data_root, whole_number
-from app.text import count, plain
+from app.session import data_root
+from app.text import count
+from mvla_core.episodes.catalogue import MANY_NEW_FILES
+from mvla_core.episodes.dataset import list_datasets
 
 heading(EPISODES)
-dataset = pick_dataset()
-if dataset is None:
+show_told()
+datasets = [ref.name for ref in list_datasets(data_root())]
+if not datasets:
     empty_state(
         "No recordings yet",
         "Import a folder or an archive of recordings, or let the simulator make some to try everything out.",
@@ -26,14 +31,23 @@ if dataset is None:
     )
     st.stop()
 
-catalogue = known_dataset(data_root(), dataset).catalogue
-faults = [finding for finding in catalogue.findings if finding.level in ("error", "warning")]
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    dataset = None if all_wanted() else pick_dataset()
+    if len(datasets) > 1 or dataset is None:
+        pick_all()
+    watch_toggle(dataset)
+
+for name in datasets if dataset is None else [dataset]:
+    if (unseen := unseen_files(data_root(), name)) > MANY_NEW_FILES:
+        scanning(name, unseen)
+        st.stop()
+catalogues = [known_dataset(data_root(), name).catalogue for name in (datasets if dataset is None else [dataset])]
+faults = [found for catalogue in catalogues for found in catalogue.findings if found.level in ("error", "warning")]
+rows = all_rows() if dataset is None else episode_rows(dataset)
 if faults:
-    with st.expander(
-        f"{count(len(faults), 'file')} with a finding", icon=":material/report:", expanded=not catalogue.episodes
-    ):
+    with st.expander(f"{count(len(faults), 'file')} with a finding", icon=":material/report:", expanded=not len(rows)):
         show_findings(faults)
-if not catalogue.episodes:
+if not len(rows):
     empty_state(
         "No usable episode",
         "No file of this data set can be read; the findings above say why.",
@@ -42,22 +56,16 @@ if not catalogue.episodes:
     )
     st.stop()
 
-chosen = choose_row(
-    episode_rows(catalogue),
-    EPISODE_KEY,
-    column_config=COLUMNS,
-    depending=(FRAME_KEY,),
-    alt="Episodes of the data set; choose one to play it",
-)
-episode = find_episode(data_root(), dataset, chosen)
-st.subheader(plain(episode.episode_id), anchor=False)
-facts = [
-    episode.instruction or "no instruction",
-    episode.scenario.label(),
-    f"{episode.width} x {episode.height} pixels",
-]
-st.caption(" · ".join(plain(fact) for fact in facts if fact))
-start = whole_number(st.query_params.get(FRAME_KEY), 0)
-link = {DATASET_KEY: dataset, EPISODE_KEY: chosen}
-show_player(player_data(episode, actions_of(episode), start=start, link=link), key="episode_player")
-next_step("Find out whether this data is worth training on.", DATASET, "Audit the data set", dataset=dataset)
+choice = choose_episode(rows, dataset)
+if choice.episode_id is not None:
+    show_picture_findings(choice.dataset)
+with st.expander("Change all that are shown, versions, export", icon=":material/library_add_check:"):
+    show_bulk(choice.targets)
+    if dataset is not None:
+        color_choice(dataset)
+        show_versions(dataset)
+    else:
+        st.caption("Versions and export belong to one data set: choose one above.")
+if choice.episode_id is not None:
+    show_episode(choice, choice.episode_id, sorted({tag for tags in rows["tags"] for tag in tags}))
+    next_step("Find out whether this data is worth training on.", DATASET, "Audit the data set", dataset=choice.dataset)

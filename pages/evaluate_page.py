@@ -13,6 +13,7 @@ from app.pickers import pick_run
 from app.places import EVALUATE, REPORT, TRAIN
 from app.run_list import runs
 from app.session import data_root
+from mvla_core.episodes.annotations import frozen
 from mvla_core.evaluation.results import load_predictions, load_results
 
 heading(EVALUATE)
@@ -66,7 +67,7 @@ st.subheader("Why this verdict", anchor=False)
 show_evidence(results["verdict"])
 
 st.subheader("Predicted over true", anchor=False)
-show_overlay(run.dataset, load_predictions(folder), results["per_episode"])
+show_overlay(run.dataset, load_predictions(folder), results["per_episode"], frozen(folder.path))
 
 st.subheader("Which way it drives", anchor=False)
 with st.container(border=True):

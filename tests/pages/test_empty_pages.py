@@ -21,6 +21,7 @@ def test_page_says_what_it_is(open_page, served: DataRoot, place: Place) -> None
     ("name", "leads_to"),
     [
         ("episodes", OVERVIEW),
+        ("compare", OVERVIEW),
         ("dataset", OVERVIEW),
         ("train", OVERVIEW),
         ("runs", TRAIN),

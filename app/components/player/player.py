@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,30 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from app.driven_path import driven_path, told_path
 from app.routes import frame_url
 from mvla_core.schema import Actions, EpisodeInfo
 
-_FOLDER = Path(__file__).parent
-_MOUNT = st.components.v2.component(
-    "mvla_player",
-    html=(_FOLDER / "player.html").read_text(encoding="utf-8"),
-    css=(_FOLDER / "player.css").read_text(encoding="utf-8"),
-    js=(_FOLDER / "player.js").read_text(encoding="utf-8"),
-)
+FOLDER = Path(__file__).parent
+SHARED_SCRIPTS = ("drawing.js", "frame_store.js", "time_chart.js", "playback.js")
+"""Parts that the comparison uses too. A component is one script, so the files are put one after another."""
+_SCRIPTS = (*SHARED_SCRIPTS, "floor_path.js", "picture_strip.js", "keys.js", "curation.js", "readings.js", "player.js")
 ASSUMED_FRAME_RATE_HZ = 5.0
 """Playback speed of an episode whose file does not say how fast it was recorded."""
+_EVENT_KINDS = {"start_action": "start", "stop_action": "stop"}
+
+
+def read_parts(folder: Path, names: Sequence[str]) -> str:
+    """The text of several files, one after another."""
+    return "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
+
+
+_MOUNT = st.components.v2.component(
+    "mvla_player",
+    html=read_parts(FOLDER, ["player.html"]),
+    css=read_parts(FOLDER, ["player.css"]),
+    js=read_parts(FOLDER, _SCRIPTS),
+)
 
 
 def player_data(
@@ -31,6 +43,9 @@ def player_data(
     start: int = 0,
     predicted: npt.NDArray[np.float32] | None = None,
     predicted_label: str = "predicted",
+    event_types: Sequence[str] | None = None,
+    flagged: Sequence[int] = (),
+    curation: Mapping[str, Any] | None = None,
     link: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """What the browser needs of one episode; the frames themselves come through `frame_url`.
@@ -41,6 +56,9 @@ def player_data(
         start: Index of the frame shown first; brought into range.
         predicted: float32 (num_frames, num_dims), same units, NaN where nothing was predicted; drawn dashed.
         predicted_label: What the dashed lines are, for the legend.
+        event_types: What the recorder noted at each frame, None where it did not.
+        flagged: Frames whose picture has a finding.
+        curation: What curation.js lists; None where nothing may be changed.
         link: Parameters of the page's address beside which the frame is kept there; None leaves the address alone.
     """
     dims = [
@@ -53,6 +71,7 @@ def player_data(
         }
         for column, dim in enumerate(info.action_space.dims)
     ]
+    path = driven_path(actions, info.action_space, info.frame_rate_hz, ASSUMED_FRAME_RATE_HZ)
     return {
         "episode": f"{info.dataset}/{info.episode_id}",
         "frames": info.num_frames,
@@ -64,15 +83,39 @@ def player_data(
         "start": min(max(start, 0), max(info.num_frames - 1, 0)),
         "dims": dims,
         "predictedLabel": predicted_label,
+        "events": [*_events(event_types or ()), *([frame, "flag"] for frame in flagged)],
+        "path": {
+            "x": _numbers(path.x),
+            "y": _numbers(path.y),
+            "heading": _numbers(path.heading),
+            "unit": path.unit,
+            "told": told_path(path),
+        },
+        "curation": None if curation is None else dict(curation),
         "link": None if link is None else dict(link),
     }
 
 
-def show_player(data: dict[str, Any], *, key: str) -> None:
-    """Mount the player with data from `player_data` under a key of its own."""
-    _MOUNT(key=key, data=data)
+def show_player(data: dict[str, Any], *, key: str, on_act: Callable[[], None] | None = None) -> None:
+    """Mount the player with data from `player_data` under a key of its own.
+
+    Args:
+        data: From `player_data`.
+        key: The element's key; what a key press asks for is then `st.session_state[key]["act"]`.
+        on_act: Called when a key press asks for a change.
+    """
+    _MOUNT(key=key, data=data, on_act_change=on_act or (lambda: None))
 
 
-def _numbers(values: npt.NDArray[np.float32]) -> list[float | None]:
+def _events(event_types: Sequence[str]) -> list[list[Any]]:
+    """The frames where the driver started or stopped; a run of the same event is one mark, at its first frame."""
+    return [
+        [frame, _EVENT_KINDS[kind]]
+        for frame, kind in enumerate(event_types)
+        if kind in _EVENT_KINDS and (frame == 0 or event_types[frame - 1] != kind)
+    ]
+
+
+def _numbers(values: npt.NDArray[Any]) -> list[float | None]:
     """Numbers for JSON, rounded to what a screen can show; None for NaN."""
     return [round(float(value), 4) if np.isfinite(value) else None for value in values]

@@ -1,0 +1,47 @@
+"""Up to four episodes side by side in the browser, on one scrubber."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import streamlit as st
+
+from app.components.player.player import FOLDER as PLAYER_FOLDER
+from app.components.player.player import SHARED_SCRIPTS, player_data, read_parts
+from mvla_core.schema import Actions, EpisodeInfo
+
+_FOLDER = Path(__file__).parent
+Alignment = Literal["frame", "share"]
+_MOUNT = st.components.v2.component(
+    "mvla_compare",
+    html=read_parts(_FOLDER, ["compare.html"]),
+    css=read_parts(PLAYER_FOLDER, ["player.css"]) + read_parts(_FOLDER, ["compare.css"]),
+    js=read_parts(PLAYER_FOLDER, [*SHARED_SCRIPTS, "keys.js"]) + read_parts(_FOLDER, ["compare_pane.js", "compare.js"]),
+)
+
+
+def show_comparison(
+    episodes: Sequence[tuple[EpisodeInfo, Actions, str]],
+    *,
+    align: Alignment,
+    start: int,
+    link: Mapping[str, str],
+    key: str = "comparison",
+) -> None:
+    """Mount the comparison.
+
+    Args:
+        episodes: One to four, each with its actions, float32 (num_frames, num_dims), units of its action space, and its
+            instruction.
+        align: The same frame of each, or the same share of each one's length.
+        start: The step shown first, a frame of the longest episode.
+        link: Parameters of the page's address beside which step and alignment are kept there.
+        key: The element's key.
+    """
+    shown = [
+        player_data(info, actions) | {"name": f"{info.dataset}/{info.episode_id}", "instruction": instruction}
+        for info, actions, instruction in episodes
+    ]
+    _MOUNT(key=key, data={"episodes": shown, "align": align, "start": max(0, start), "link": dict(link)})

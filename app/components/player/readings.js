@@ -1,0 +1,85 @@
+/* The parts of the player that say what is commanded: legend, table of values, panels of the chart. */
+
+function buildLegend(player) {
+  const { data, theme, legend } = player;
+  legend.replaceChildren();
+  data.dims.forEach((dim, k) => {
+    legend.append(legendItem(`${dim.name} [${dim.unit}], + is ${dim.positive}`, lineSample(theme.palette[k], false)));
+  });
+  if (data.dims.some((dim) => dim.predicted)) legend.append(legendItem(data.predictedLabel, lineSample(theme.text, true)));
+  const kinds = new Set(data.events.map(([, kind]) => kind));
+  const marks = { start: ["\u25b6", "driver starts", theme.green], stop: ["\u25a0", "driver stops", theme.red], flag: ["\u2503", "picture with a finding", theme.orange] };
+  for (const [kind, [sign, meaning, color]] of Object.entries(marks)) {
+    if (!kinds.has(kind)) continue;
+    const sample = element("span", sign);
+    sample.style.color = color;
+    legend.append(legendItem(meaning, sample));
+  }
+  player.caption.textContent = data.path.told;
+}
+
+function buildValues(player) {
+  const { data, theme, values } = player;
+  const predicted = data.dims.some((dim) => dim.predicted);
+  const head = values.tHead;
+  head.replaceChildren();
+  head.hidden = !predicted;
+  if (predicted) head.append(rowOf("th", ["", "true", "predicted", ""]));
+  const body = values.tBodies[0];
+  body.replaceChildren();
+  data.dims.forEach((dim, k) => {
+    const row = rowOf("td", predicted ? ["", "", dim.unit] : ["", dim.unit]);
+    row.cells[0].append(element("strong", "-"));
+    row.lastChild.className = "unit";
+    const name = element("th", dim.name);
+    name.scope = "row";
+    const swatch = element("span", "", "swatch");
+    swatch.style.background = theme.palette[k];
+    name.prepend(swatch);
+    name.title = `positive: ${dim.positive}`;
+    row.prepend(name);
+    body.append(row);
+  });
+}
+
+function showPositionText({ data, index, where, values, chart }) {
+  const seconds = data.fpsKnown ? ` \u00b7 ${(index / data.fps).toFixed(2)} s` : "";
+  where.innerHTML = `<span class="word">frame </span><strong>${index + 1}</strong> of ${data.frames}<span class="aside">${seconds}</span>`;
+  const spoken = data.dims.map((dim) => `${dim.name} ${format(dim.values[index])} ${dim.unit}`).join(", ");
+  chart.canvas.setAttribute("aria-valuenow", index + 1);
+  chart.canvas.setAttribute("aria-valuetext", `frame ${index + 1} of ${data.frames}: ${spoken}`);
+  [...values.tBodies[0].rows].forEach((row, k) => {
+    row.cells[1].firstChild.textContent = format(data.dims[k].values[index]);
+    if (row.cells.length > 3) row.cells[2].textContent = format(data.dims[k].predicted?.[index]);
+  });
+}
+
+/** One panel for each unit, so that metres a second and radians a second never share an axis. */
+function unitPanels(data, theme) {
+  const last = Math.max(1, data.frames - 1);
+  const at = data.frames > 1 ? (k) => k / last : () => 0.5;
+  return [...new Set(data.dims.map((dim) => dim.unit))].map((unit) => {
+    const members = data.dims.map((dim, k) => ({ dim, color: theme.palette[k] })).filter(({ dim }) => dim.unit === unit);
+    const series = members.map(({ dim, color }, k) => {
+      // Keyboard drivers give the same value to two dimensions at once: the one below stays visible as a wider line.
+      const below = members.length - 1 - k;
+      return { values: dim.values, at, color, width: 1.8 + 2 * below, dots: data.frames <= 80 && below === 0 };
+    });
+    for (const { dim, color } of members) if (dim.predicted) series.push({ values: dim.predicted, at, color, width: 2, dashed: true });
+    return { unit, series, ...spanOf(series.flatMap(({ values }) => values)) };
+  });
+}
+
+function buildChart(player, kept) {
+  const { data, theme, chart } = player;
+  const width = chart.canvas.clientWidth;
+  const last = Math.max(1, data.frames - 1);
+  chart.build({
+    panels: unitPanels(data, theme),
+    theme,
+    axis: frameAxis(data.frames, width - 60),
+    marks: data.events.map(([frame, kind]) => ({ at: frame / last, kind })),
+    kept: kept && kept.map((frame) => frame / last),
+    panelHeight: width < 480 ? 96 : 120,
+  });
+}
