@@ -41,7 +41,9 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def run_demo(root: DataRoot, dataset: str, *, count: int, seed: int, epochs: int | None, lang: Language) -> dict[str, Any]:
+def run_demo(
+    root: DataRoot, dataset: str, *, count: int, seed: int, epochs: int | None, lang: Language
+) -> dict[str, Any]:
     """Simulate, audit, train, evaluate and report; each step is the same function that its own verb calls."""
     from mvla_core.audit.audit import audit_dataset
     from mvla_core.commands.audit_command import describe
