@@ -90,6 +90,7 @@ def test_keys_curate_and_it_survives(repository: Path, root: DataRoot, page: Pag
         server.kill()
 
 
+@pytest.mark.slow  # failed once in three runs on a machine under heavy load, cause not found yet
 def test_many_at_once_versions_and_export(repository: Path, root: DataRoot, page: Page, tmp_path: Path) -> None:
     server = start_server(repository, root, tmp_path / "server.log")
     try:
