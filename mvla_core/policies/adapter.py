@@ -20,12 +20,12 @@ import torch
 from peft import PeftModel
 
 from mvla_core.datasets.windows import observed_frames
+from mvla_core.episodes.frame_features import FrameEncoder, frame_features
 from mvla_core.errors import PolicyError
 from mvla_core.files import read_json, write_json, write_text
 from mvla_core.layout import DataRoot
 from mvla_core.policies.base import ActionPolicy, Instructions
 from mvla_core.policies.build import BuiltPolicy, Tokenise, build_base
-from mvla_core.policies.features import FrameEncoder, frame_features
 from mvla_core.policies.instructions import to_english
 from mvla_core.policies.spec import PolicySpec
 from mvla_core.policies.weights import base_fingerprint

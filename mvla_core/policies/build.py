@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
+from mvla_core.episodes.frame_features import FrameEncoder
 from mvla_core.policies.base import ActionPolicy, base_name
-from mvla_core.policies.features import FrameEncoder
 from mvla_core.policies.instructions import to_english
 from mvla_core.policies.spec import PolicySpec
 from mvla_core.policies.threads import set_threads

@@ -19,8 +19,9 @@ _DASH = "–"
 
 @cache
 def catalog(name: str) -> dict[str, Any]:
-    """A TOML file of this package, for example "text_en"."""
-    return tomllib.loads(resources.files("mvla_core.reports").joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+    """A TOML file of this package, for example "text_en", or of the audit's, for example "findings_ko"."""
+    package = "mvla_core.audit" if name.startswith("findings") else "mvla_core.reports"
+    return tomllib.loads(resources.files(package).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from mvla_core.datasets.normalise import ActionNormaliser
 from mvla_core.datasets.windows import WindowSpec, chunk_targets, last_frames, observed_frames
-from mvla_core.policies.features import Features
+from mvla_core.episodes.frame_features import Features
 from mvla_core.schema import ActionSequence
 
 EncodeInstructions = Callable[[list[str]], tuple[Tensor, Tensor]]

@@ -20,12 +20,12 @@ from mvla_core.episodes.annotations import frozen
 from mvla_core.episodes.catalogue import load_sequences
 from mvla_core.episodes.curation import scan_curated
 from mvla_core.episodes.dataset import DatasetRef
+from mvla_core.episodes.frame_features import frame_features, trim_cache
 from mvla_core.errors import Stopped
 from mvla_core.files import read_json, write_json
 from mvla_core.layout import DataRoot, RunFolder
 from mvla_core.policies.adapter import DESCRIPTION, save_policy
 from mvla_core.policies.build import BuiltPolicy, build_policy, trainable_parameters
-from mvla_core.policies.features import frame_features, trim_cache
 from mvla_core.policies.spec import BaseDtype, PolicySpec
 from mvla_core.progress import Progress
 from mvla_core.schema import ActionSequence, ActionSpace, EpisodeInfo

@@ -11,10 +11,10 @@ import pytest
 
 from mvla_core.episodes.catalogue import scan
 from mvla_core.episodes.dataset import named_dataset
+from mvla_core.episodes.frame_features import frame_features
 from mvla_core.episodes.writer import write_episode
 from mvla_core.errors import EpisodeError
 from mvla_core.layout import DataRoot
-from mvla_core.policies.features import frame_features
 from mvla_core.schema import ActionSpace, EpisodeInfo
 
 FRAMES = 9

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from mvla_core.episodes.catalogue import scan
 from mvla_core.episodes.dataset import resolve_dataset
+from mvla_core.episodes.frame_features import cache_folder, frame_features, trim_cache
 from mvla_core.episodes.writer import write_episode
 from mvla_core.errors import PolicyError
 from mvla_core.layout import DataRoot
 from mvla_core.policies import weights
 from mvla_core.policies.adapter import load_policy, save_policy
 from mvla_core.policies.build import build_policy
-from mvla_core.policies.features import cache_folder, frame_features, trim_cache
 from mvla_core.policies.instructions import is_korean, to_english, unknown_words
 from mvla_core.policies.spec import PolicySpec
 from mvla_core.schema import ActionSpace, EpisodeInfo
