@@ -2,6 +2,7 @@
 
 episodes/<dataset>/*.h5        never modified, never deleted by the program
 annotations/<dataset>.json     curation, beside the data
+augmentations/<name>.json      augmentation recipes; deleted ones lie in augmentations/.bin
 cache/                         safe to delete at any time
 runs/<run_id>/                 one training run: see `RunFolder`
 jobs/<job_id>/                 one background job that is not a training: see `JobFolder`
@@ -62,6 +63,11 @@ class RunFolder(JobFolder):
     @property
     def split(self) -> Path:
         return self.path / "split.json"
+
+    @property
+    def augmentation(self) -> Path:
+        """The augmentation recipe as it was at the launch; missing where the run has none."""
+        return self.path / "augmentation.json"
 
     @property
     def provenance(self) -> Path:
@@ -148,6 +154,18 @@ class DataRoot:
 
     def annotations(self, dataset: str) -> Path:
         return self.path / "annotations" / f"{check_identifier(dataset, 'data set name')}.json"
+
+    @property
+    def augmentations(self) -> Path:
+        return self.path / "augmentations"
+
+    @property
+    def augmentations_bin(self) -> Path:
+        """Deleted augmentation recipes, each with the time in its name."""
+        return self.augmentations / ".bin"
+
+    def augmentation(self, name: str) -> Path:
+        return self.augmentations / f"{check_identifier(name, 'augmentation name')}.json"
 
     def run(self, run_id: str) -> RunFolder:
         return RunFolder(self.runs / check_identifier(run_id, "run name"))

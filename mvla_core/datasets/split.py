@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
+from mvla_core.datasets.grouping import group_by_scenario, group_by_session, in_time_order
 from mvla_core.datasets.windows import WindowSpec
 from mvla_core.errors import DatasetError, UserInputError
 from mvla_core.schema import EpisodeInfo
@@ -30,6 +31,15 @@ WHOLE_RECORDINGS = 5
 
 PARTS = ("train", "validation", "test")
 _SMALLEST_STRATUM = 3
+
+SplitBy = Literal["episode", "session", "scenario", "time"]
+SPLITS: dict[SplitBy, str] = {
+    "episode": "whole episodes at random, each instruction or scenario in every part",
+    "session": "whole recording sessions: is another day as good?",
+    "scenario": "whole scenarios: is a scenario that was never trained on as good?",
+    "time": "in time order: trained on the oldest, tested on the newest",
+}
+"""What is kept together, and what the test part then asks."""
 
 Unit = tuple[EpisodeInfo, ...]
 
@@ -47,6 +57,7 @@ class Split:
         seed: The seed of the draw.
         strategy: How it was split, in a sentence.
         stratified_by: "instruction", "scenario" or None.
+        by: What was kept together.
     """
 
     train: tuple[str, ...]
@@ -57,6 +68,7 @@ class Split:
     seed: int
     strategy: str
     stratified_by: str | None
+    by: SplitBy = "episode"
 
     def part_of(self, episode_id: str) -> str | None:
         """Return "train", "validation", "test", "gap" or "excluded"; None for an episode the split does not know."""
@@ -64,17 +76,26 @@ class Split:
 
     def to_json(self) -> dict[str, Any]:
         parts = {part: list(getattr(self, part)) for part in (*PARTS, "gap", "excluded")}
-        return {**parts, "seed": self.seed, "strategy": self.strategy, "stratified_by": self.stratified_by}
+        drawn = {"seed": self.seed, "strategy": self.strategy, "stratified_by": self.stratified_by, "by": self.by}
+        return {**parts, **drawn}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         parts = {part: tuple(value[part]) for part in (*PARTS, "gap", "excluded")}
-        return cls(**parts, seed=value["seed"], strategy=value["strategy"], stratified_by=value["stratified_by"])
+        return cls(
+            **parts,
+            seed=value["seed"],
+            strategy=value["strategy"],
+            stratified_by=value["stratified_by"],
+            # A split that was written before there was a choice was made by episode.
+            by=value.get("by", "episode"),
+        )
 
 
 def make_split(
     episodes: Sequence[EpisodeInfo],
     *,
+    by: SplitBy = "episode",
     seed: int = 0,
     fractions: tuple[float, float, float] = FRACTIONS,
     gap_frames: int = GAP_FRAMES,
@@ -84,6 +105,7 @@ def make_split(
 
     Args:
         episodes: The episodes of one data set, in any order; their ids differ.
+        by: What is never divided between parts; see `SPLITS`.
         seed: Which episodes go where, among the splits that are equally good.
         fractions: Shares of train, validation and test, each above 0, together 1.
         gap_frames: At least so many frames, as whole episodes, lie between two blocks of one recording.
@@ -91,10 +113,11 @@ def make_split(
             `WindowSpec`.
 
     Raises:
-        DatasetError: Fewer than three usable episodes, or a single recording too short for three blocks and two gaps.
-        UserInputError: The fractions, the gap or the ids cannot be used.
+        DatasetError: Fewer than three usable episodes, or sessions, or scenarios; a time or scenario that is not known where the
+            split goes by it; or a single recording too short for three blocks and two gaps.
+        UserInputError: The fractions, the gap, the ids or `by` cannot be used.
     """
-    _check(episodes, fractions, gap_frames)
+    _check(episodes, fractions, gap_frames, by)
     shortest = WindowSpec().minimum_frames if min_frames is None else min_frames
     ordered = sorted(episodes, key=lambda info: info.episode_id)
     usable = [info for info in ordered if info.num_frames >= shortest]
@@ -104,6 +127,8 @@ def make_split(
             f"The data set cannot be split: {len(usable)} of {len(ordered)} episodes have at least {shortest} frames, "
             "and train, validation and test need one each; record more episodes."
         )
+    if by != "episode":
+        return _split_by_group(usable, excluded, by, seed, fractions)
     units = _units(usable)
     parts: dict[str, list[str]] = {part: [] for part in (*PARTS, "gap")}
     cut: list[Unit] = []
@@ -137,7 +162,38 @@ def make_split(
     )
 
 
-def _check(episodes: Sequence[EpisodeInfo], fractions: tuple[float, float, float], gap_frames: int) -> None:
+def _split_by_group(
+    usable: Sequence[EpisodeInfo],
+    excluded: Sequence[str],
+    by: SplitBy,
+    seed: int,
+    fractions: tuple[float, float, float],
+) -> Split:
+    """Deal whole sessions or scenarios out, or cut the episodes in time order."""
+    if by == "time":
+        ordered = in_time_order(usable)
+        train, validation, _ = _counts(len(ordered), fractions)
+        ends = {"train": (0, train), "validation": (train, train + validation), "test": (train + validation, None)}
+        parts = {part: [info.episode_id for info in ordered[slice(*span)]] for part, span in ends.items()}
+        strategy = f"{len(ordered)} episodes in time order: the oldest train, the newest test."
+    else:
+        groups = group_by_session(usable) if by == "session" else group_by_scenario(usable)
+        if len(groups) < 3:
+            raise DatasetError(
+                f"The data set cannot be split by {by}: it holds {len(groups)}, and train, validation and test need one each; "
+                f"record more {by}s, or split by episode."
+            )
+        parts = _deal([groups], fractions, seed)
+        strategy = f"{len(groups)} {by}s dealt out as a whole with seed {seed}, so that no {by} serves two parts."
+    kept = {part: tuple(sorted(parts[part])) for part in PARTS}
+    return Split(**kept, gap=(), excluded=tuple(excluded), seed=seed, strategy=strategy, stratified_by=None, by=by)
+
+
+def _check(
+    episodes: Sequence[EpisodeInfo], fractions: tuple[float, float, float], gap_frames: int, by: SplitBy
+) -> None:
+    if by not in get_args(SplitBy):
+        raise UserInputError(f"A data set cannot be split by {by!r}: expected one of {', '.join(SPLITS)}.")
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
         raise UserInputError(
             f"The fractions {fractions} cannot be used: give train, validation and test, each above 0, sum 1."

@@ -50,9 +50,9 @@ class Forecast:
     """What a training is expected to take.
 
     Attributes:
-        train_episodes: Episodes that teach.
+        train_episodes: Episodes that teach, without their augmented copies.
         validation_episodes: Episodes that choose the checkpoint.
-        train_windows: Windows of an epoch.
+        train_windows: Windows of an epoch, with those of augmented copies.
         validation_windows: Windows of a validation.
         frames_per_epoch: Frames encoded in an epoch; fewer than windows x window size where windows share frames.
         steps_per_epoch: Optimiser steps.
@@ -91,6 +91,7 @@ def estimate(
     action_dims: int,
     cores: int,
     has_cuda: bool,
+    copies: int = 0,
 ) -> Forecast:
     """Estimate a training from the lengths of its episodes.
 
@@ -101,9 +102,11 @@ def estimate(
         action_dims: Number of action dimensions.
         cores: Cores the trainer may use.
         has_cuda: Whether it will run on a GPU, for which no time was measured.
+        copies: Augmented copies of each training episode; they teach, and their frames are encoded, like the episode's own.
     """
+    taught = list(train_frames) * (1 + copies)
     items, frames = 0, 0
-    for length in train_frames:
+    for length in taught:
         windows = len(last_frames(length, recipe.window))
         segments = math.ceil(windows / recipe.windows_per_item)
         items += segments
@@ -112,7 +115,7 @@ def estimate(
     steps_per_epoch = math.ceil(batches / recipe.gradient_accumulation)
     validation_windows = sum(len(last_frames(length, recipe.window)) for length in validation_frames)
     costs = _costs(recipe)
-    all_frames = sum(train_frames) + sum(validation_frames)
+    all_frames = sum(taught) + sum(validation_frames)
     speed = 1 + _PARALLEL * (min(cores, 8) - 1)
     # The small networks train on one core: see `mvla_core.policies.threads`.
     train_speed = speed if recipe.backbone == "kosmos2" else 1.0
@@ -126,10 +129,12 @@ def estimate(
         else f"Core-seconds a frame measured on two cores, scaled to {cores}; first use of the pictures, all epochs, no early "
         "stop. Other work on the machine adds to it."
     )
+    if copies:
+        basis += f" Each training episode counts {1 + copies} times: itself and {copies} augmented."
     return Forecast(
         train_episodes=len(train_frames),
         validation_episodes=len(validation_frames),
-        train_windows=sum(len(last_frames(length, recipe.window)) for length in train_frames),
+        train_windows=sum(len(last_frames(length, recipe.window)) for length in taught),
         validation_windows=validation_windows,
         frames_per_epoch=frames,
         steps_per_epoch=steps_per_epoch,

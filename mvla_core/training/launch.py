@@ -19,6 +19,7 @@ from mvla_core.policies.instructions import unknown_words
 from mvla_core.policies.weights import check_base_weights
 from mvla_core.runs import new_run_id
 from mvla_core.schema import EpisodeInfo
+from mvla_core.training.augmented import augmentation_of, check_augmentation, copies_of
 from mvla_core.training.forecast import Forecast, estimate
 from mvla_core.training.machine import check_machine, cores, cuda_devices, provenance
 from mvla_core.training.recipe import PRESETS, Recipe
@@ -43,6 +44,8 @@ def prepare_run(
 ) -> RunFolder:
     """Check a training and write its run folder: config.json, split.json, curation.json and provenance.json.
 
+    Where the recipe names an augmentation, it is checked on the training episodes and kept as augmentation.json.
+
     Nothing is started. The data is what the curation of this moment makes of it, and stays so for this run. A state of the
     data that no snapshot holds yet becomes one.
 
@@ -54,27 +57,35 @@ def prepare_run(
         seed: In place of the recipe's; of the split and of the training.
 
     Raises:
-        RecipeError: A setting is unknown, out of range, or cannot be honoured on this machine.
+        RecipeError: A setting is unknown, out of range, or cannot be honoured on this machine; or a label of the augmentation
+            would be wrong.
         PolicyError: Base weights are not on this machine; the message holds the command that downloads them.
-        UserInputError: There is no such data set.
+        UserInputError: There is no such data set, or no such augmentation.
         DatasetError: The data set cannot be split, or mixes action spaces.
     """
     recipe = resolve_recipe(preset, overrides, seed)
     gpus = cuda_devices()
     check_machine(recipe, bool(gpus))
     check_base_weights(recipe.backbone, recipe.base_model or None)
+    augmentation = augmentation_of(root, recipe)
     ref = resolve_dataset(root, dataset)
     annotations = load_annotations(root, ref)
     data = scan_curated(root, ref, annotations=annotations)
     episodes = data.episodes
     _check_action_spaces(ref.name, episodes)
     split = make_split(episodes, seed=recipe.seed, min_frames=recipe.window.minimum_frames)
+    notes = _notes(episodes, split)
+    if augmentation:
+        train = [data.by_id(name) for name in split.train]
+        notes += [finding.message for finding in check_augmentation(root, augmentation, train, recipe.seed)]
     state = state_of(root, ref, data, annotations)
     run = root.run(new_run_id(ref.name, preset))
     run.path.mkdir(parents=True)
     write_json(run.split, split.to_json())
     files = [(info.episode_id, info.file_size, info.file_mtime_ns) for info in episodes]
     freeze(annotations, run.path)
+    if augmentation:
+        write_json(run.augmentation, augmentation.to_json())
     write_json(run.provenance, {**provenance(files), "data": _data_version(root, ref, state, run.run_id)})
     config = {
         "run_id": run.run_id,
@@ -84,8 +95,8 @@ def prepare_run(
         "recipe": recipe.to_json(),
         "seed": recipe.seed,
         "created": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "forecast": _forecast(recipe, episodes, split, bool(gpus)).to_json(),
-        "notes": _notes(episodes, split),
+        "forecast": _forecast(recipe, episodes, split, bool(gpus), copies_of(augmentation)).to_json(),
+        "notes": notes,
     }
     write_json(run.config, config)
     return run
@@ -95,15 +106,16 @@ def forecast(root: DataRoot, dataset: str, recipe: Recipe) -> Forecast:
     """Estimate what a training takes, without starting it.
 
     Raises:
-        UserInputError: There is no such data set.
+        UserInputError: There is no such data set, or no such augmentation.
         DatasetError: The data set cannot be split.
     """
+    augmentation = augmentation_of(root, recipe)
     episodes = scan_curated(root, resolve_dataset(root, dataset)).episodes
     split = make_split(episodes, seed=recipe.seed, min_frames=recipe.window.minimum_frames)
-    return _forecast(recipe, episodes, split, bool(cuda_devices()))
+    return _forecast(recipe, episodes, split, bool(cuda_devices()), copies_of(augmentation))
 
 
-def _forecast(recipe: Recipe, episodes: Sequence[EpisodeInfo], split: Split, has_cuda: bool) -> Forecast:
+def _forecast(recipe: Recipe, episodes: Sequence[EpisodeInfo], split: Split, has_cuda: bool, copies: int) -> Forecast:
     frames = {info.episode_id: info.num_frames for info in episodes}
     dims = max(len(info.action_space) for info in episodes)
     return estimate(
@@ -113,6 +125,7 @@ def _forecast(recipe: Recipe, episodes: Sequence[EpisodeInfo], split: Split, has
         action_dims=dims,
         cores=cores(),
         has_cuda=has_cuda,
+        copies=copies,
     )
 
 

@@ -118,6 +118,12 @@ class Recipe:
         unit="windows",
         between=(1, 512),
     )
+    augmentation: str = setting(
+        "",
+        "Augmentation",
+        "Name of a stored augmentation recipe: its copies of the training episodes teach as well; empty for none.",
+        "data",
+    )
     epochs: int = setting(
         60, "Epochs", "Passes over the training episodes, at most.", "optimisation", between=(1, 10_000)
     )

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from transformers import PrinterCallback
 
+from mvla_core.datasets.augmentation.recipe import AugmentationRecipe
+from mvla_core.datasets.augmentation.store import read_augmentation
 from mvla_core.datasets.normalise import ActionNormaliser
 from mvla_core.datasets.split import Split
 from mvla_core.episodes.annotations import frozen
@@ -29,6 +31,7 @@ from mvla_core.policies.build import BuiltPolicy, build_policy, trainable_parame
 from mvla_core.policies.spec import BaseDtype, PolicySpec
 from mvla_core.progress import Progress
 from mvla_core.schema import ActionSequence, ActionSpace, EpisodeInfo
+from mvla_core.training.augmented import AugmentedCopy, augmented_features, draw_copies
 from mvla_core.training.machine import check_machine
 from mvla_core.training.recipe import Precision, Recipe
 from mvla_core.training.segments import Collator, PreparedEpisode, SegmentDataset, cut_segments
@@ -73,7 +76,10 @@ def train_run(root: DataRoot, run: RunFolder, progress: Progress) -> dict[str, A
     train_infos = [catalogue.by_id(name) for name in split.train]
     validation_infos = [catalogue.by_id(name) for name in split.validation]
     train_sequences = load_sequences(train_infos)
-    spec = policy_spec(recipe, train_infos[0].action_space, train_sequences)
+    augmentation = read_augmentation(run.augmentation) if recipe.augmentation else None
+    copies = draw_copies(augmentation, train_infos, train_sequences, recipe.seed) if augmentation else []
+    taught = train_sequences + [copy.sequence for copy in copies]
+    spec = policy_spec(recipe, train_infos[0].action_space, taught)
 
     progress.stage("Load the pretrained weights")
     policy = build_policy(spec, recipe.seed)
@@ -82,6 +88,9 @@ def train_run(root: DataRoot, run: RunFolder, progress: Progress) -> dict[str, A
     progress.stage("Compute picture features, once for each frame")
     prepared = _prepare(root, policy, train_infos + validation_infos, progress)
     train_episodes, validation_episodes = prepared[: len(train_infos)], prepared[len(train_infos) :]
+    if augmentation:
+        progress.stage("Compute picture features of the augmented copies")
+        train_episodes += _prepare_copies(root, policy, augmentation, copies, recipe.seed, progress)
     trim_cache(root)
 
     progress.stage("Train")
@@ -116,7 +125,7 @@ def train_run(root: DataRoot, run: RunFolder, progress: Progress) -> dict[str, A
         callbacks=[callback],
     )
     trainer.remove_callback(PrinterCallback)
-    _write_receipt(run, recipe, policy, trainer)
+    _write_receipt(run, recipe, policy, trainer, augmentation, len(copies))
     checkpoint = newest_checkpoint(run)
     if checkpoint is not None:
         progress.note(f"Continue from {checkpoint.name}.")
@@ -130,7 +139,7 @@ def train_run(root: DataRoot, run: RunFolder, progress: Progress) -> dict[str, A
 
 
 def policy_spec(recipe: Recipe, space: ActionSpace, train_sequences: Sequence[ActionSequence]) -> PolicySpec:
-    """Describe the policy a recipe asks for; the normaliser is fitted on the training part alone."""
+    """Describe the policy a recipe asks for; the normaliser is fitted on what teaches: the training part and its copies."""
     compact = recipe.backbone == "compact"
     return PolicySpec(
         backbone=recipe.backbone,
@@ -173,10 +182,41 @@ def _prepare(
     return prepared
 
 
-def _write_receipt(run: RunFolder, recipe: Recipe, policy: BuiltPolicy, trainer: PolicyTrainer) -> None:
+def _prepare_copies(
+    root: DataRoot,
+    policy: BuiltPolicy,
+    augmentation: AugmentationRecipe,
+    copies: Sequence[AugmentedCopy],
+    seed: int,
+    progress: Progress,
+) -> list[PreparedEpisode]:
+    total = sum(copy.drawn.num_frames for copy in copies)
+    prepared, done = [], 0
+    for copy in copies:
+        features = augmented_features(root, policy.encoder, augmentation, copy, seed, progress)
+        prepared.append(PreparedEpisode(copy.sequence, features))
+        done += copy.drawn.num_frames
+        progress.update(done, total, f"augmented frames, {copy.sequence.episode_id}")
+    return prepared
+
+
+def _write_receipt(
+    run: RunFolder,
+    recipe: Recipe,
+    policy: BuiltPolicy,
+    trainer: PolicyTrainer,
+    augmentation: AugmentationRecipe | None,
+    augmented_episodes: int,
+) -> None:
+    made = (
+        {"name": augmentation.name, "digest": augmentation.digest, "copies": augmentation.copies}
+        if augmentation
+        else {}
+    )
     receipt = {
         "recipe": recipe.to_json(),
         "policy": policy.spec.to_json(),
+        "augmentation": {**made, "augmented_episodes": augmented_episodes},
         "trainable_parameters": trainable_parameters(policy.network),
         "device": str(trainer.args.device),
         "processes": trainer.args.world_size,
