@@ -74,6 +74,12 @@ def _pictures(folder: JobFolder, config: dict[str, Any], root: DataRoot, progres
     return measure_pictures(root, config["dataset"], progress)
 
 
+def _features(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress: Progress) -> dict[str, Any]:
+    from mvla_core.policies.picture_looks import look_at_pictures
+
+    return look_at_pictures(root, config["dataset"], progress)
+
+
 FUNCTIONS = {
     "train": _train,
     "evaluate": _evaluate,
@@ -82,4 +88,5 @@ FUNCTIONS = {
     "report": _report,
     "scan": _scan,
     "pictures": _pictures,
+    "features": _features,
 }

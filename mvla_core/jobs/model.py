@@ -9,7 +9,7 @@ from typing import Any, Literal
 from mvla_core.jobs.processes import ProcessIdentity
 from mvla_core.layout import DataRoot, JobFolder
 
-KINDS = ("train", "evaluate", "simulate", "import", "report", "scan", "pictures")
+KINDS = ("train", "evaluate", "simulate", "import", "report", "scan", "pictures", "features")
 """The allow-list: nothing else is ever started."""
 
 Status = Literal["queued", "running", "stopping", "succeeded", "failed", "stopped", "interrupted", "lost"]

@@ -33,6 +33,7 @@ def test_every_kind_has_its_function() -> None:
     [
         ("scan", {"dataset": "walk", "episodes": 3, "set_aside": 1}),
         ("pictures", {"dataset": "walk", "episodes": 3, "measured": 3, "frames": 12, "failed": []}),
+        ("features", {"dataset": "walk", "episodes": 3, "looked_at": 3, "frames": 12, "failed": []}),
     ],
 )
 def test_a_job_tells_its_progress_and_its_result(kind: str, expected: dict[str, Any], root: DataRoot) -> None:
@@ -49,7 +50,7 @@ def test_a_job_tells_its_progress_and_its_result(kind: str, expected: dict[str, 
     assert last["done"] == last["total"]
 
 
-@pytest.mark.parametrize("kind", ["scan", "pictures"])
+@pytest.mark.parametrize("kind", ["scan", "pictures", "features"])
 def test_an_unknown_data_set_fails_with_a_sentence(kind: str, root: DataRoot) -> None:
     code, result, _ = work(kind, root, {"dataset": "nothing"})
     assert (code, result["status"]) == (2, "failed")
