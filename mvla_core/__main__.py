@@ -16,6 +16,7 @@ VERBS = {
     "simulate": "record simulated episodes of a robot that drives around a box to a basket",
     "curate": "tag, exclude, trim and relabel episodes without touching their files; undo it; name versions of the data",
     "audit": "say whether a data set can teach anything, and whether a clock would do",
+    "plan": "say what to record next, cell by cell, and write it as a checklist",
     "train": "train a policy in the background and wait for it",
     "jobs": "list, show and stop background jobs",
     "evaluate": "measure a run on held-out episodes against predictors that never look",
