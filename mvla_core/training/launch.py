@@ -73,7 +73,7 @@ def prepare_run(
     data = scan_curated(root, ref, annotations=annotations)
     episodes = data.episodes
     _check_action_spaces(ref.name, episodes)
-    split = make_split(episodes, seed=recipe.seed, min_frames=recipe.window.minimum_frames)
+    split = _split(episodes, recipe)
     notes = _notes(episodes, split)
     if augmentation:
         train = [data.by_id(name) for name in split.train]
@@ -111,8 +111,12 @@ def forecast(root: DataRoot, dataset: str, recipe: Recipe) -> Forecast:
     """
     augmentation = augmentation_of(root, recipe)
     episodes = scan_curated(root, resolve_dataset(root, dataset)).episodes
-    split = make_split(episodes, seed=recipe.seed, min_frames=recipe.window.minimum_frames)
+    split = _split(episodes, recipe)
     return _forecast(recipe, episodes, split, bool(cuda_devices()), copies_of(augmentation))
+
+
+def _split(episodes: Sequence[EpisodeInfo], recipe: Recipe) -> Split:
+    return make_split(episodes, by=recipe.split_by, seed=recipe.seed, min_frames=recipe.window.minimum_frames)
 
 
 def _forecast(recipe: Recipe, episodes: Sequence[EpisodeInfo], split: Split, has_cuda: bool, copies: int) -> Forecast:

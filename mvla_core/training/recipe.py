@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, Self, cast
 
 from mvla_core.datasets.normalise import NormaliserKind
+from mvla_core.datasets.split import SPLITS, SplitBy
 from mvla_core.datasets.windows import ChunkEnds, WindowSpec
 from mvla_core.errors import RecipeError, did_you_mean
 from mvla_core.policies.spec import BACKBONES, LORA_TARGETS, TEXT_ONLY_TARGETS, BackboneName, LoraTargets
@@ -109,6 +110,13 @@ class Recipe:
         "What happens where an episode ends before the chunk does.",
         "data",
         choices=ENDS,
+    )
+    split_by: SplitBy = setting(
+        "episode",
+        "Split by",
+        "What is never divided between training, validation and test.",
+        "data",
+        choices=SPLITS,
     )
     windows_per_item: int = setting(
         64,

@@ -104,3 +104,17 @@ def test_sharing_frames_saves_work_and_a_gpu_is_not_guessed() -> None:
     on_gpu = estimate(PRESETS["briefing"].recipe, **lengths, has_cuda=True)
     assert on_gpu.seconds is None
     assert on_gpu.memory_bytes is None
+
+
+def test_a_recipe_says_what_is_kept_together(root: DataRoot, colours: str) -> None:
+    with pytest.raises(RecipeError, match="split_by"):
+        resolve_recipe("compact", {"split_by": "weather"})
+    with pytest.raises(DatasetError, match="the time of recording of 10 of 10 episodes is not known"):
+        prepare_run(root, colours, "compact", {"split_by": "session"})
+    for path in root.dataset(colours).glob("*.h5"):
+        day = 1 + int(path.stem[-1]) // 2
+        path.rename(path.with_name(f"episode_202511{day:02d}_090{path.stem[-1]}00.h5"))
+    split = Split.from_json(read_json(prepare_run(root, colours, "compact", {"split_by": "session"}).split))
+    assert split.by == "session"
+    days = [{name[:16] for name in part} for part in (split.train, split.validation, split.test)]
+    assert not (days[0] & days[1] or days[0] & days[2] or days[1] & days[2])
