@@ -28,7 +28,7 @@ from mvla_core.schema import ActionSequence, ActionSpace, EpisodeInfo
 PICTURES = ("nearest_picture", "nearest_picture_instruction")
 MOST_EPISODES = 2_000
 """Episodes that are compared, evenly drawn by name where there are more; memory and time stay bounded."""
-MOST_WINDOWS = 6_000
+MOST_WINDOWS = 4_000
 """Windows that are predicted, evenly drawn from all of them."""
 FEWEST_EPISODES = 5
 
@@ -130,17 +130,21 @@ def vision_evidence(
             for name in PICTURES
         }
         chosen.append(pictures[PICTURES[1]].neighbours)
-        for position in fold.held_out:
-            sequence, last = kept[position], asked[position]
-            targets, mask = chunk_targets(sequence.actions, last, window.chunk_size)
-            seen = vectors[sequence.episode_id]
-            predicted: dict[str, Chunks] = {
-                name: predictor.predict(sequence, last, window.chunk_size) for name, predictor in clocks.items()
-            } | {
-                name: predictor.predict(sequence, seen, last, window.chunk_size) for name, predictor in pictures.items()
-            }
+        held = [kept[position] for position in fold.held_out]
+        lasts = [asked[position] for position in fold.held_out]
+        seen = [vectors[sequence.episode_id] for sequence in held]
+        predicted: dict[str, list[Chunks]] = {
+            name: [
+                predictor.predict(sequence, last, window.chunk_size) for sequence, last in zip(held, lasts, strict=True)
+            ]
+            for name, predictor in clocks.items()
+        }
+        for name, remembered in pictures.items():
+            predicted[name] = remembered.predict_each(held, seen, lasts, window.chunk_size)
+        for row, position in enumerate(fold.held_out):
+            targets, mask = chunk_targets(held[row].actions, lasts[row], window.chunk_size)
             for name, values in predicted.items():
-                rows[name][position] = error_sums(values, targets, mask)
+                rows[name][position] = error_sums(values[row], targets, mask)
         progress.update(number + 1, len(folds), "Predicted held-out episodes from their nearest pictures")
     windows = sum(len(asked[position]) for position in rows["constant"])
     return _weigh(rows, windows, kept, weights, space, chosen)

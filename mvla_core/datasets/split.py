@@ -11,7 +11,7 @@ out between them, because neighbouring frames of one recording look alike and wo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
 
@@ -33,7 +33,7 @@ PARTS = ("train", "validation", "test")
 _SMALLEST_STRATUM = 3
 
 SplitBy = Literal["episode", "session", "scenario", "time"]
-SPLITS: dict[SplitBy, str] = {
+SPLITS: Mapping[SplitBy, str] = {
     "episode": "whole episodes at random, each instruction or scenario in every part",
     "session": "whole recording sessions: is another day as good?",
     "scenario": "whole scenarios: is a scenario that was never trained on as good?",

@@ -20,9 +20,9 @@ from mvla_core.schema import ActionSequence
 
 NEIGHBOURS = (1, 3, 5, 10, 20, 40)
 """How many nearest frames may be averaged; the training episodes choose."""
-MOST_REFERENCES = 20_000
+MOST_REFERENCES = 10_000
 """Training frames that are remembered, evenly drawn where there are more: memory and time stay bounded."""
-_CHOOSING_FRAMES = 500
+_CHOOSING_FRAMES = 300
 
 Vectors = npt.NDArray[np.floating[Any]]
 
@@ -107,16 +107,34 @@ class NearestPicture:
         Returns:
             float32 (N, chunk, A).
         """
-        queries = unit_vectors(vectors[last_frames], self.centre)
-        own = None if self.instructions is None else self.instructions.get(sequence.instruction)
-        if own is None:
-            # Words that were never trained on: all frames are compared.
-            index, _ = nearest(queries, self.references, self.neighbours)
-        else:
-            rows = np.flatnonzero(self.of_instruction == own)
-            within, _ = nearest(queries, self.references[rows], self.neighbours)
-            index = rows[within]
-        return averaged_chunks(index, self.chunks[:, :chunk], self.masks[:, :chunk], self.mean)
+        return self.predict_each([sequence], [vectors], [last_frames], chunk)[0]
+
+    def predict_each(
+        self,
+        sequences: Sequence[ActionSequence],
+        vectors: Sequence[Vectors],
+        last_frames: Sequence[LastFrames],
+        chunk: int,
+    ) -> list[Chunks]:
+        """As `predict`, of many episodes at once: the remembered frames are gone through once for each instruction."""
+        groups: dict[int | None, list[int]] = {}
+        for position, sequence in enumerate(sequences):
+            # Words that were never trained on are compared with all frames.
+            own = None if self.instructions is None else self.instructions.get(sequence.instruction)
+            groups.setdefault(own, []).append(position)
+        predicted: dict[int, Chunks] = {}
+        for own, members in groups.items():
+            queries = unit_vectors(np.concatenate([vectors[k][last_frames[k]] for k in members]), self.centre)
+            if own is None:
+                index, _ = nearest(queries, self.references, self.neighbours)
+            else:
+                rows = np.flatnonzero(self.of_instruction == own)
+                within, _ = nearest(queries, self.references[rows], self.neighbours)
+                index = rows[within]
+            chunks = averaged_chunks(index, self.chunks[:, :chunk], self.masks[:, :chunk], self.mean)
+            ends = np.cumsum([len(last_frames[k]) for k in members])[:-1]
+            predicted.update(zip(members, np.split(chunks, ends), strict=True))
+        return [predicted[position] for position in range(len(sequences))]
 
     def _choose(self, episode: Integers, weights: npt.NDArray[np.float64]) -> int:
         """Return how many neighbours predict the training frames best, each frame's own episode left out."""

@@ -116,7 +116,7 @@ class Recipe:
         "Split by",
         "What is never divided between training, validation and test.",
         "data",
-        choices=SPLITS,
+        choices={str(by): asks for by, asks in SPLITS.items()},
     )
     windows_per_item: int = setting(
         64,

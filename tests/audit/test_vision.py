@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from mvla_core.audit.conflicts import conflict_evidence
 from mvla_core.audit.leaks import leak_evidence
 from mvla_core.audit.likeness import same_view_likeness
+from mvla_core.audit.picture_store import PictureStore, picture_digest
 from mvla_core.audit.pictures import PictureAudit, audit_pictures, picture_audit_findings
 from mvla_core.audit.split_strategies import compare_splits
 from mvla_core.audit.thresholds import default_thresholds
@@ -233,3 +235,33 @@ def test_splits_side_by_side(make_info: Maker) -> None:
     assert all(option.leaked == 0 for option in options if option.split)
     for option in options:
         assert option.to_json()["possible"] is (option.split is not None)
+
+
+def test_what_pictures_say_is_kept_until_something_changes(make_info: Maker, tmp_path: Path) -> None:
+    store, world, calls = PictureStore(tmp_path), World(make_info, torn=True), []
+    split = make_split(world.infos)
+
+    def measured(seed: int = 0) -> PictureAudit:
+        digest = picture_digest(world.infos, world.sequences, world.looks, split, WindowSpec(4, 4), seed)
+
+        def measure() -> PictureAudit:
+            calls.append(seed)
+            return world.audit()
+
+        return store.audit(digest, measure)
+
+    first = measured()
+    assert measured() == first
+    assert first.conflicts is not None
+    assert first.conflicts.pairs
+    assert calls == [0]
+    measured(seed=1)
+    world.sequences[3].actions[2, 1] += 0.1
+    measured()
+    world.looks["e001"].hashes[0] ^= np.uint64(1)
+    measured()
+    assert len(calls) == 4
+    for file in tmp_path.glob("*.json"):
+        file.write_text("{damaged", encoding="utf-8")
+    assert measured().vision == world.audit().vision
+    assert len(calls) == 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,25 @@ from mvla_core.datasets.augmentation.recipe import AugmentationRecipe
 from mvla_core.errors import MvlaError, RecipeError, UserInputError, did_you_mean
 from mvla_core.files import IDENTIFIER, read_json, write_json
 from mvla_core.layout import DataRoot
+
+
+_BINNED = re.compile(r"(?P<name>.+)\.(?P<deleted>\d{1,20})\.json")
+_NS = 1e-9
+
+
+@dataclass(frozen=True)
+class BinnedAugmentation:
+    """One deleted recipe in the bin.
+
+    Attributes:
+        file: Name of its file in the bin, which tells it from others of the same name.
+        name: Its name before it was deleted.
+        deleted: When, seconds since the epoch.
+    """
+
+    file: str
+    name: str
+    deleted: float
 
 
 @dataclass(frozen=True)
@@ -111,3 +131,42 @@ def delete_augmentation(root: DataRoot, name: str) -> Path:
     except FileNotFoundError:
         raise UserInputError(f"There is no augmentation {name!r} in {root.augmentations}; reload the list.") from None
     return binned
+
+
+def list_binned(root: DataRoot) -> list[BinnedAugmentation]:
+    """Return what lies in the bin, the last deleted first; files that this program did not put there are passed over."""
+    found = []
+    for path in root.augmentations_bin.glob("*.json"):
+        match = _BINNED.fullmatch(path.name)
+        if match and IDENTIFIER.fullmatch(match["name"]) and path.is_file():
+            found.append(BinnedAugmentation(path.name, match["name"], int(match["deleted"]) * _NS))
+    return sorted(found, key=lambda binned: (-binned.deleted, binned.file))
+
+
+def restore_augmentation(root: DataRoot, file: str) -> str:
+    """Take a recipe out of the bin and return its name.
+
+    Args:
+        root: The data root.
+        file: `BinnedAugmentation.file`.
+
+    Raises:
+        UserInputError: It is not in the bin (any more), or there is another recipe of its name, which is never replaced.
+    """
+    binned = next((each for each in list_binned(root) if each.file == file), None)
+    if binned is None:
+        raise UserInputError(f"There is no augmentation {file[:60]!r} in the bin; reload the list.")
+    path = root.augmentation(binned.name)
+    try:
+        # Claims the name: between a look and a move another tab could save a recipe, which the move would replace.
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        raise UserInputError(
+            f"There is an augmentation {binned.name!r} again; delete it first, or keep its duplicate under another name."
+        ) from None
+    try:
+        os.replace(root.augmentations_bin / file, path)
+    except FileNotFoundError:
+        path.unlink()
+        raise UserInputError(f"There is no augmentation {file[:60]!r} in the bin; reload the list.") from None
+    return binned.name
