@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
-from typing import IO
 
 import streamlit as st
 
+from app.components.upload.upload import upload_form
 from app.errors import explain
 from app.job_view import job_card, launch, launched
-from app.session import data_root
 from mvla_core.errors import MvlaError, UserInputError
-from mvla_core.files import check_identifier, replacing
-from mvla_core.layout import DataRoot
+from mvla_core.files import check_identifier
 
-ARCHIVE_ENDINGS = (".tar.gz", ".tgz", ".tar", ".zip", ".h5", ".hdf5")
-UPLOAD_TYPES = ["gz", "tgz", "tar", "zip", "h5", "hdf5"]
+UPLOAD_KEY = "import_upload"
 
 
 def simulate_card() -> None:
@@ -53,32 +49,48 @@ def import_card() -> None:
             "HDF5 episodes of the robot, a folder of them, a donkeycar tub, or an archive of either. They are copied; the "
             "originals stay as they are."
         )
-        with st.form("import", border=False):
-            source = st.text_input(
-                "Folder or archive on this machine",
-                key="import_source",
-                placeholder="/home/me/recordings or tub.tar.gz",
-            )
-            upload = st.file_uploader("or upload a file", type=UPLOAD_TYPES, key="import_upload")
-            dataset = st.text_input("Data set name", key="import_dataset", placeholder="my-robot")
-            length = st.number_input(
-                "Frames an episode",
-                2,
-                10_000,
-                50,
-                key="import_length",
-                help="Only a continuous recording (a tub) is cut into episodes of this many frames.",
-            )
-            submitted = st.form_submit_button("Import", type="primary", icon=":material/download:")
-        if submitted:
-            try:
-                found = _source(data_root(), source, upload)
-            except MvlaError as error:
-                explain(error)
-            else:
-                config = {"source": str(found), "dataset": dataset, "episode_length": int(length)}
-                _start("import", config, f"Import {found.name}")
+        here, uploaded = st.tabs(["On this machine", "Upload"])
+        with here:
+            _import_by_path()
+        with uploaded:
+            upload_form(key=UPLOAD_KEY, on_queued=_queued)
         _progress("import")
+
+
+def _import_by_path() -> None:
+    with st.form("import", border=False):
+        source = st.text_input(
+            "Folder or archive on this machine",
+            key="import_source",
+            placeholder="/home/me/recordings or tub.tar.gz",
+        )
+        dataset = st.text_input("Data set name", key="import_dataset", placeholder="my-robot")
+        length = st.number_input(
+            "Frames an episode",
+            2,
+            10_000,
+            50,
+            key="import_length",
+            help="Only a continuous recording (a tub) is cut into episodes of this many frames.",
+        )
+        submitted = st.form_submit_button("Import", type="primary", icon=":material/download:")
+    if submitted:
+        try:
+            found = _source(source)
+        except MvlaError as error:
+            explain(error)
+        else:
+            config = {"source": str(found), "dataset": dataset, "episode_length": int(length)}
+            _start("import", config, f"Import {found.name}")
+
+
+def _queued() -> None:
+    """What was uploaded is being imported: show the last of its jobs here; the sidebar shows them all."""
+    jobs = (st.session_state[UPLOAD_KEY]["queued"] or {}).get("jobs", [])
+    if jobs:
+        # As `job_view.launch` remembers what it launches.
+        st.session_state.setdefault("launched", {})["import"] = int(jobs[-1])
+        st.session_state.setdefault("awaited", set()).update(int(job) for job in jobs)
 
 
 def _start(kind: str, config: dict[str, object], title: str) -> None:
@@ -95,27 +107,17 @@ def _progress(kind: str) -> None:
         job_card(job.id)
 
 
-def _source(root: DataRoot, path: str, upload: IO[bytes] | None) -> Path:
-    """Where the recordings lie: the path that was given, else the uploaded file, kept below the cache.
+def _source(path: str) -> Path:
+    """Where the recordings lie.
 
     Raises:
-        UserInputError: Neither was given, there is nothing at the path, or the upload is no recording.
+        UserInputError: No path was given, or there is nothing at it.
     """
-    if path.strip():
-        found = Path(path.strip()).expanduser()
-        if not found.exists():
-            raise UserInputError(
-                f"There is nothing at {found}; give the path of a folder or archive on the machine this runs on."
-            )
-        return found.resolve()
-    if upload is None:
-        raise UserInputError("Nothing to import yet: give a folder or archive on this machine, or upload a file.")
-    name = check_identifier(upload.name, "name of the uploaded file")
-    if not name.lower().endswith(ARCHIVE_ENDINGS):
+    if not path.strip():
+        raise UserInputError("Nothing to import yet: give a folder or archive on this machine, or upload files.")
+    found = Path(path.strip()).expanduser()
+    if not found.exists():
         raise UserInputError(
-            f"The file {name} cannot be imported: expected one that ends in {', '.join(ARCHIVE_ENDINGS)}."
+            f"There is nothing at {found}; give the path of a folder or archive on the machine this runs on."
         )
-    kept = root.cache / "uploads" / name
-    with replacing(kept) as temporary, open(temporary, "wb") as file:
-        shutil.copyfileobj(upload, file)
-    return kept
+    return found.resolve()

@@ -1,23 +1,20 @@
-"""What is done to many episodes at once, and to a data set as a whole: versions, export, order of colours."""
+"""What is done to many episodes at once, and the order of a data set's colours."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 
-import pandas as pd
 import streamlit as st
 
 from app.annotated import annotations_of
 from app.catalogues import known_dataset
 from app.curation import DEFAULT_REASON, changed, tell
 from app.session import data_root
-from app.text import count, plain
-from mvla_core.episodes.annotations import change, export_json, history
+from app.text import count
+from mvla_core.episodes.annotations import change
 from mvla_core.episodes.curation import propose_trims
 from mvla_core.episodes.dataset import named_dataset
 from mvla_core.episodes.notes import Change
-from mvla_core.episodes.snapshots import list_snapshots, take_snapshot
 from mvla_core.errors import MvlaError
 from mvla_core.schema import ColorOrder
 
@@ -72,53 +69,6 @@ def _idle_trims(dataset: str, names: Sequence[str]) -> dict[str, Change]:
     catalogue, annotations = known_dataset(data_root(), dataset).catalogue, annotations_of(dataset)
     whole = [catalogue.by_id(name) for name in names if annotations.of(name).trim is None]
     return {name: Change(trim=trim) for name, trim in propose_trims(data_root(), whole).items()}
-
-
-def show_versions(dataset: str) -> None:
-    """Snapshots, history and export of a data set."""
-    root = data_root()
-    ref = named_dataset(root, dataset)
-    snapshots = list_snapshots(root, ref)
-    if snapshots:
-        rows = [
-            {
-                "version": f"v{kept.number}",
-                "title": kept.title,
-                "taken": kept.created[:16].replace("T", " "),
-                "episodes": kept.episodes,
-                "frames": kept.frames,
-                "excluded": kept.excluded,
-                "hash": kept.sha256[:12],
-            }
-            for kept in reversed(snapshots)
-        ]
-        st.dataframe(pd.DataFrame(rows), hide_index=True, key="snapshots", alt="Versions of the data set")
-    else:
-        st.caption("No version yet. A training takes one by itself, so that it can be told later which data it saw.")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        title = st.text_input(
-            "Title of the version", key="snapshot_title", placeholder="Before the long training", width=300
-        )
-        if st.button("Take snapshot", key="take_snapshot", icon=":material/photo_camera:"):
-            with st.spinner("Reading the recordings once for their hash"):
-                taken = take_snapshot(root, ref, title.strip() or "Taken by hand")
-            tell(f"Kept as version v{taken.number}")
-            st.rerun()
-        st.download_button(
-            "Export the curation",
-            data=lambda: json.dumps(export_json(root, ref), ensure_ascii=False, indent=2),
-            file_name=f"{dataset}-curation.json",
-            mime="application/json",
-            icon=":material/download:",
-            key="export_curation",
-            on_click="ignore",
-        )
-    steps = history(root, ref, limit=20)
-    if steps:
-        with st.popover("Last steps", icon=":material/history:"):
-            for step in steps:
-                kind = "" if step.kind == "change" else f" ({step.kind})"
-                st.markdown(f"{plain(step.created[:16].replace('T', ' '))} {plain(step.title)}{kind}")
 
 
 def color_choice(dataset: str) -> None:

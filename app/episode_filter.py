@@ -9,8 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from app.episode_table import PART_TITLES, SCENARIO_PARTS
+from app.filter_memory import keep_to, recall, remember
 
 STATES = ("all", "in use", "excluded")
+RATINGS = (0, 1, 2, 3, 4, 5)
 GROUPS = ("instruction", "direction", *SCENARIO_PARTS, "tags", "rating", "excluded", "findings", "dataset")
 _NOT_SAID = "not said"
 _SEARCHED = ("instruction", "note", "excluded", "findings")
@@ -85,18 +87,27 @@ def group_counts(rows: pd.DataFrame, by: str) -> pd.DataFrame:
 
 
 def choose_filter(rows: pd.DataFrame, several_datasets: bool) -> tuple[EpisodeFilter, str | None]:
-    """Let the user say what to show and what to count by; both stay while the data set stays."""
+    """Let the user say what to show and what to count by; both are kept in the URL."""
+    recall()
+    groups = [None, *(name for name in GROUPS if name != "dataset" or several_datasets)]
+    all_tags = sorted({tag for tags in rows["tags"] for tag in tags})
+    for key, options in (
+        ("find_state", STATES),
+        ("find_tags", all_tags),
+        ("find_rating", RATINGS),
+        ("count_by", groups),
+    ):
+        keep_to(key, options)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words = st.text_input(
             "Search", key="find_words", placeholder="name, instruction, note, tag", icon=":material/search:", width=320
         )
-        state = st.segmented_control("Show", STATES, default="all", key="find_state", required=True)
+        state = st.segmented_control("Show", STATES, key="find_state", required=True)
         with st.popover("Filter", icon=":material/filter_list:"):
             values = _choose_values(rows, several_datasets)
-            tags = st.multiselect("Tag", sorted({tag for tags in rows["tags"] for tag in tags}), key="find_tags")
-            least = st.select_slider("Rating of at least", [0, 1, 2, 3, 4, 5], key="find_rating")
+            tags = st.multiselect("Tag", all_tags, key="find_tags")
+            least = st.select_slider("Rating of at least", RATINGS, key="find_rating")
             findings = st.toggle("Only with a finding", key="find_findings")
-        groups = [None, *(name for name in GROUPS if name != "dataset" or several_datasets)]
         by = st.selectbox(
             "Count by",
             groups,
@@ -104,6 +115,7 @@ def choose_filter(rows: pd.DataFrame, several_datasets: bool) -> tuple[EpisodeFi
             width=170,
             format_func=lambda name: PART_TITLES.get(name, name or "nothing"),
         )
+    remember()
     chosen = EpisodeFilter(
         words=words.strip(),
         values=values,
@@ -119,6 +131,7 @@ def _choose_values(rows: pd.DataFrame, several_datasets: bool) -> dict[str, tupl
     chosen: dict[str, tuple[str, ...]] = {}
     for name, title in (("instruction", "Instruction"), ("direction", "Direction")):
         options = sorted(set(_as_text(rows[name])))
+        keep_to(f"find_{name}", options)
         if picked := st.multiselect(title, options, key=f"find_{name}"):
             chosen[name] = tuple(picked)
     parts = {
@@ -126,10 +139,14 @@ def _choose_values(rows: pd.DataFrame, several_datasets: bool) -> dict[str, tupl
         for part in SCENARIO_PARTS
         for value in sorted(set(_as_text(rows[part][rows[part].notna()])))
     }
+    keep_to("find_scenario", list(parts))
     if parts:
         for label in st.multiselect("Scenario", list(parts), key="find_scenario"):
             part, value = parts[label]
             chosen[part] = (*chosen.get(part, ()), value)
-    if several_datasets and (picked := st.multiselect("Data set", sorted(set(rows["dataset"])), key="find_dataset")):
-        chosen["dataset"] = tuple(picked)
+    if several_datasets:
+        datasets = sorted(set(rows["dataset"]))
+        keep_to("find_dataset", datasets)
+        if picked := st.multiselect("Data set", datasets, key="find_dataset"):
+            chosen["dataset"] = tuple(picked)
     return chosen

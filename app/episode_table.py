@@ -25,22 +25,20 @@ _SIGN_BAND = 0.5
 """The dead band for signs, which are -1, 0 or 1."""
 
 COLUMNS: dict[str, Any] = {
-    "episode": st.column_config.TextColumn(width="medium"),
+    "episode": st.column_config.TextColumn(width=260),
     "pictures": st.column_config.ImageColumn(width=200, help="Six frames from first to last"),
     "frames": st.column_config.NumberColumn(
         width="small", help="Frames in the file; fewer are kept where it is trimmed"
     ),
     "seconds": st.column_config.NumberColumn("duration", format="%.1f s", width="small"),
     "instruction": st.column_config.TextColumn(width="medium"),
-    "direction": st.column_config.TextColumn(
-        width="small", help="The most frequent direction among the frames that move"
-    ),
+    "direction": st.column_config.TextColumn(width=110, help="The most frequent direction among the frames that move"),
     "idle": st.column_config.ProgressColumn(
         format="percent", min_value=0, max_value=1, width="small", help="Share of frames with no command"
     ),
     "findings": st.column_config.TextColumn(width="small"),
     "excluded": st.column_config.TextColumn(width="small", help="Why it is left out of audit, training and evaluation"),
-    "tags": st.column_config.ListColumn(width="small"),
+    "tags": st.column_config.ListColumn(width=130),
     "rating": st.column_config.NumberColumn(format="%d \u2605", width="small"),
     "kept": st.column_config.NumberColumn("frames kept", width="small"),
     "note": st.column_config.TextColumn(width="small"),

@@ -116,7 +116,8 @@ def main() -> int:
     first, again = cold["times"]["scan"], warm["times"]["scan"]
     memory = max(cold["megabytes"], warm["megabytes"])
     limit_cold, limit_warm = COLD_S * count / 1000, WARM_S * count / 1000
-    print(f"{count:,} episodes of {size / 1e6:.0f} MB")
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    print(f"{count:,} episodes of {size / 1e6:.0f} MB (load average {load})")
     print(f"first scan              {first:8.2f} s  (claim: {limit_cold:g})")
     print(f"scan from the cache     {again:8.2f} s  (claim: {limit_warm:g})")
     print(f"scan with one change    {warm['times']['rescan']:8.2f} s")

@@ -176,9 +176,9 @@ def measure(page: Page, seek: str, focus: str, steps: int, frames: int) -> dict[
     page.keyboard.press("Home")
     time.sleep(1)
     shown, took = held(page, min(50, frames - 2))
-    return {
-        "p50": p(step, 50), "p95": p(step, 95), "seek p95": p(seeks, 95), "shown": shown / min(50, frames - 2), "took": took,
-    }  # fmt: skip
+    presses = min(50, frames - 2)
+    shares = {"p50": p(step, 50), "p95": p(step, 95), "seek p50": p(seeks, 50), "seek p95": p(seeks, 95)}
+    return {**shares, "shown": shown / presses, "took": took}
 
 
 def playback(page: Page, frames: int) -> str:
@@ -224,9 +224,10 @@ def main() -> None:
                 page = opened(browser, f"{ours}/episodes?dataset=bench&episode={name}", "section.player", 1)
                 played = playback(page, frames)
                 page.context.close()
-                print(f"\n{frames} frames of {WIDTH}x{HEIGHT}        slider + st.image      player       ratio")
-                for what in ("p50", "p95", "seek p95"):
-                    title = f"key to picture, {what}" if what[0] == "p" else "random seek, p95"
+                print(f"\nload average {', '.join(f'{value:.1f}' for value in os.getloadavg())}")
+                print(f"{frames} frames of {WIDTH}x{HEIGHT}        slider + st.image      player       ratio")
+                for what in ("p50", "p95", "seek p50", "seek p95"):
+                    title = f"key to picture, {what}" if what[0] == "p" else f"random {what.replace(' ', ', ')}"
                     print(f"  {title:28}{slow[what]:12.1f} ms{fast[what]:12.1f} ms{slow[what] / fast[what]:10.1f} x")
                 print(f"  key held, 10 a second       {slow['shown']:11.0%} shown{fast['shown']:8.0%} shown")
                 print(f"  playback at width 640: {played}", flush=True)

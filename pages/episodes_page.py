@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.bulk_parts import color_choice, show_bulk, show_versions
+from app.bulk_parts import color_choice, show_bulk
 from app.catalogues import known_dataset, unseen_files
 from app.curation import show_told
 from app.episode_choice import all_rows, all_wanted, choose_episode, pick_all, watch_toggle
@@ -16,6 +16,7 @@ from app.picture_parts import scanning, show_picture_findings
 from app.places import DATASET, EPISODES, OVERVIEW
 from app.session import data_root
 from app.text import count
+from app.version_parts import show_versions
 from mvla_core.episodes.catalogue import MANY_NEW_FILES
 from mvla_core.episodes.dataset import list_datasets
 

@@ -40,6 +40,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--undo", action="store_true", help="take the last step back")
     one.add_argument("--redo", action="store_true", help="do again what was undone last")
     one.add_argument("--snapshot", metavar="TITLE", help="keep the state of the data as its next version")
+    one.add_argument("--versions", action="store_true", help="list the versions, and what each changed")
+    one.add_argument(
+        "--diff",
+        nargs="+",
+        metavar="VERSION",
+        help="what differs between two versions (v1 v2), or between one and now (v1)",
+    )
+    one.add_argument("--restore", metavar="VERSION", help="go back to the curation of a version; --undo takes it back")
     one.add_argument("--export", type=Path, metavar="FILE", help="write the curation as JSON")
     add_common(parser, run)
 
@@ -49,6 +57,7 @@ def run(options: argparse.Namespace) -> int:
     from mvla_core.episodes.catalogue import scan
     from mvla_core.episodes.dataset import resolve_dataset
     from mvla_core.episodes.snapshots import take_snapshot
+    from mvla_core.episodes.versions import restore
     from mvla_core.files import write_json
     from mvla_core.progress import ConsoleProgress
 
@@ -64,6 +73,12 @@ def run(options: argparse.Namespace) -> int:
         redo(root, ref)
     elif options.snapshot is not None:
         done["snapshot"] = asdict(take_snapshot(root, ref, options.snapshot, ConsoleProgress()))
+    elif options.versions:
+        done["versions"] = _versions(root, ref)
+    elif options.diff:
+        done["difference"] = _difference(root, ref, options.diff)
+    elif options.restore is not None:
+        restore(root, ref, _version_number(options.restore))
     elif options.export is not None:
         write_json(options.export, export_json(root, ref))
         done["exported"] = str(options.export)
@@ -122,6 +137,38 @@ def _wanted(
     return "", {}
 
 
+def _version_number(text: str) -> int:
+    """The number of a version that is named "v3" or "3"."""
+    return _whole_number(text.removeprefix("v"), "version")
+
+
+def _difference(root: DataRoot, ref: DatasetRef, names: list[str]) -> dict[str, Any]:
+    from mvla_core.episodes.versions import described, difference, load_version, version_of_now
+    from mvla_core.progress import ConsoleProgress
+
+    if len(names) > 2:
+        raise UserInputError("Two versions at most can be compared; name one or two.")
+    before, *others = (load_version(root, ref, _version_number(name)) for name in names)
+    after = others[0] if others else version_of_now(root, ref, ConsoleProgress())
+    found = difference(before, after)
+    return {"from": before.name, "to": after.name, "summary": described(found), **found.to_json()}
+
+
+def _versions(root: DataRoot, ref: DatasetRef) -> list[dict[str, Any]]:
+    """All versions, oldest first, each with what differs from the one before."""
+    from mvla_core.episodes.snapshots import list_snapshots
+    from mvla_core.episodes.versions import described, difference, load_version
+
+    found: list[dict[str, Any]] = []
+    before = None
+    for snapshot in list_snapshots(root, ref):
+        content = load_version(root, ref, snapshot.number)
+        changed = "" if before is None else described(difference(before, content))
+        found.append({**asdict(snapshot), "changed": changed})
+        before = content
+    return found
+
+
 def _whole_number(text: str, what: str) -> int:
     try:
         return int(text)
@@ -168,6 +215,19 @@ def _described(value: dict[str, Any]) -> str:
     if "snapshot" in value:
         snapshot = value["snapshot"]
         lines.append(f"Kept as data set v{snapshot['number']} ({snapshot['title']}), SHA-256 {snapshot['sha256']}.")
+    for each in value.get("versions", []):
+        changed = f": {each['changed']}" if each["changed"] else ""
+        lines.append(
+            f"  v{each['number']} {each['title']} ({each['episodes']} episodes, {each['excluded']} excluded){changed}"
+        )
+    if "difference" in value:
+        found = value["difference"]
+        lines.append(f"From {found['from']} to {found['to']}: {found['summary']}.")
+        lines += [
+            f"  {kind}: {', '.join(names)}"
+            for kind, names in found.items()
+            if isinstance(names, list) and kind != "color_order"
+        ]
     if "exported" in value:
         lines.append(f"Written to {value['exported']}.")
     if value["undo"]:

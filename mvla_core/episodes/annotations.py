@@ -99,6 +99,24 @@ def change(
         return store.take(state, "change", title, before, Said(differing, settings))
 
 
+def replace_all(root: DataRoot, ref: DatasetRef, wanted: Annotations, title: str) -> Annotations:
+    """Make the notes and settings what they are in `wanted`, as one step, which one `undo` takes back.
+
+    Raises:
+        MvlaError: The stored annotations are damaged.
+    """
+    store = _store(root, ref)
+    with store.alone():
+        state = store.read()
+        now = state.annotations
+        if wanted.same_as(now):
+            return now
+        differing = [name for name in {**now.notes, **wanted.notes} if now.of(name) != wanted.of(name)]
+        before = Said({name: now.of(name) for name in differing}, now.dataset_settings)
+        after = Said({name: wanted.of(name) for name in differing}, wanted.dataset_settings)
+        return store.take(state, "change", title, before, after)
+
+
 def undo(root: DataRoot, ref: DatasetRef, *, expected_version: int | None = None) -> Annotations:
     """Take the last step back that was not yet taken back.
 

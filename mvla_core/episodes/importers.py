@@ -21,6 +21,7 @@ from mvla_core.episodes.catalogue import EPISODE_SUFFIXES, episode_files, scan
 from mvla_core.episodes.dataset import DatasetRef, identifier_from
 from mvla_core.episodes.inspection import INSPECTOR
 from mvla_core.episodes.names import moment_in_utc
+from mvla_core.episodes.uploads import discard_source, is_uploaded
 from mvla_core.episodes.writer import write_episode
 from mvla_core.errors import EpisodeError, MvlaError, UserInputError
 from mvla_core.files import replacing, sha256_file
@@ -76,17 +77,20 @@ def import_recordings(
         raise UserInputError(
             f"The source {source} does not exist; give a folder, an HDF5 file or an archive of recordings."
         )
+    uploaded = is_uploaded(root, source)
     importing = _Import(DatasetRef(dataset, folder), root, episode_length, progress)
     try:
-        importing.source(source.resolve())
+        importing.source(source.resolve(), uploaded)
     except OSError as error:
         raise MvlaError(
             f"Importing {source.name} failed after {importing.episodes} episodes ({error}); "
             f"check the free space and who may write in {root.path}, then import again: what is there is not imported twice."
         ) from error
+    if uploaded:
+        discard_source(root, source)
     if not importing.found:
         raise UserInputError(
-            f"{source} holds no recordings: expected HDF5 episodes or a donkeycar tub "
+            f"{source.name if uploaded else source} holds no recordings: expected HDF5 episodes or a donkeycar tub "
             "(a folder with manifest.json, *.catalog and images)."
         )
     return ImportSummary(dataset, importing.episodes, importing.frames, tuple(importing.skipped))
@@ -105,12 +109,12 @@ class _Import:
             with contextlib.suppress(FileNotFoundError):  # A link to a file that is gone has no twin.
                 self._by_size.setdefault(path.stat().st_size, []).append(path)
 
-    def source(self, source: Path) -> None:
-        """Import whatever the source is."""
+    def source(self, source: Path, owned: bool = False) -> None:
+        """Import whatever the source is; `owned` recordings are moved instead of copied."""
         if source.is_dir():
-            self._folder(source, source.name)
+            self._folder(source, source.name, owned)
         elif source.suffix.lower() in EPISODE_SUFFIXES:
-            self._recording(source, source.name)
+            self._recording(source, source.name, owned)
             self._progress.update(1, 1, f"Imported {source.name}")
         elif is_archive(source):
             self._archive(source)
@@ -169,7 +173,7 @@ class _Import:
         """Import one HDF5 file under its own name, or a free one like it."""
         self.found = True
         try:
-            info = INSPECTOR.inspect(path, self._ref.name)
+            info = INSPECTOR.inspect(path, self._ref.name).info
             twin = self._twin(path)
         except EpisodeError as error:
             self.skipped.append(SkippedFile(where, str(error)))

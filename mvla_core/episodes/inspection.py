@@ -4,12 +4,13 @@ The HDF5 library can be made to loop for ever or to crash by a damaged file (abo
 2.0). So each file is first read in a worker process with a limit on its time and memory. Only a file that the worker has
 read is opened in this process, and only while it stays unchanged: the same bytes lead the library the same way.
 
-The worker is started once a process, by need, and ends with it.
+Workers are started by need and end with the process that started them.
 """
 
 from __future__ import annotations
 
 import atexit
+import base64
 import contextlib
 import json
 import os
@@ -21,8 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mvla_core.errors import EpisodeError
-from mvla_core.schema import EpisodeInfo
+from mvla_core.schema import Actions, EpisodeInfo
+
+MAX_WORKERS = 2
+"""Files that are looked at at once. A worker is started by need, so whoever opens one file at a time has one."""
 
 _WALL_LIMIT_S = 60.0
 """For a disk that does not answer; a looping library is ended much earlier, by the worker's limit on processor time."""
@@ -89,31 +95,46 @@ class _Worker:
             return self.process.wait()
 
 
+@dataclass(frozen=True)
+class Inspected:
+    """What the worker read of a file: everything but its pictures."""
+
+    info: EpisodeInfo
+    actions: Actions
+    """Float32 (num_frames, num_dims), finite, units of `info.action_space`."""
+
+
 class Inspector:
-    """Asks the worker, and remembers which files it has read. Threads may share one."""
+    """Asks workers, and remembers which files they have read. Threads may share one; each asks a worker of its own, up to
+    `MAX_WORKERS` at once.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._worker: _Worker | None = None
+        self._slots = threading.BoundedSemaphore(MAX_WORKERS)
+        self._idle: list[_Worker] = []
         self._read: dict[Path, Stamp] = {}
 
-    def inspect(self, path: Path, dataset: str) -> EpisodeInfo:
-        """Read a file in the worker.
+    def inspect(self, path: Path, dataset: str) -> Inspected:
+        """Read a file in a worker.
 
         Raises:
             EpisodeError: The file cannot be used. A file that the worker crashed or hung on is "unsafe".
         """
-        with self._lock:
-            worker = self._running()
+        with self._slots:
+            worker = self._taken()
             answer = worker.ask({"path": str(path), "dataset": dataset})
             if answer is None:
-                self._worker = None
                 status = worker.end()
                 raise EpisodeError("unsafe", f"{path.name} was refused: {_cause(status)}; restore it from its source.")
-            if "fault" in answer:
-                raise EpisodeError(answer["fault"], answer["message"])
-            self._read[path] = (answer["inode"], answer["info"]["file_size"], answer["info"]["file_mtime_ns"])
-            return EpisodeInfo.from_json(answer["info"])
+            with self._lock:
+                self._idle.append(worker)
+        if "fault" in answer:
+            raise EpisodeError(answer["fault"], answer["message"])
+        self._read[path] = (answer["inode"], answer["info"]["file_size"], answer["info"]["file_mtime_ns"])
+        info = EpisodeInfo.from_json(answer["info"])
+        actions = np.frombuffer(base64.b64decode(answer["actions"]), "<f4").astype(np.float32)
+        return Inspected(info, actions.reshape(info.num_frames, len(info.action_space)))
 
     def vouch(self, path: Path, dataset: str) -> None:
         """Return if the worker has read the file as it is now, or does so without a fault.
@@ -133,17 +154,19 @@ class Inspector:
         return self._read.get(path) == stamp
 
     def end(self) -> None:
-        """End the worker, if one runs."""
+        """End the workers that run; those that are being asked end when they have answered and their pipes are closed."""
         with self._lock:
-            if self._worker is not None and self._worker.owner == os.getpid():
-                self._worker.end()
-            self._worker = None
+            idle, self._idle = self._idle, []
+        for worker in idle:
+            if worker.owner == os.getpid():
+                worker.end()
 
-    def _running(self) -> _Worker:
-        # After a fork the pipes are shared with the parent: the child needs a worker of its own.
-        if self._worker is None or self._worker.owner != os.getpid():
-            self._worker = _Worker.start()
-        return self._worker
+    def _taken(self) -> _Worker:
+        """A worker that nobody else asks until it is given back."""
+        with self._lock:
+            # After a fork the pipes are shared with the parent: the child needs workers of its own.
+            self._idle = [worker for worker in self._idle if worker.owner == os.getpid()]
+            return self._idle.pop() if self._idle else _Worker.start()
 
 
 def _cause(status: int) -> str:

@@ -1,10 +1,12 @@
 """The process that reads a file for the first time, with limits. See `mvla_core.episodes.inspection`.
 
-One request a line on stdin, `{"path", "dataset"}`; one answer a line on stdout, `{"info", "inode"}` or `{"fault", "message"}`.
+One request a line on stdin, `{"path", "dataset"}`; one answer a line on stdout, `{"info", "inode", "actions"}` (little-endian
+float32 in base 64) or `{"fault", "message"}`.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import resource
@@ -27,7 +29,8 @@ def inspected(path: Path, dataset: str) -> dict[str, Any]:
         reader = EpisodeReader(path, dataset)
         try:
             reader.event_types()
-            return {"info": reader.info.to_json(), "inode": reader.status.st_ino}
+            actions = base64.b64encode(reader.actions().astype("<f4").tobytes()).decode()
+            return {"info": reader.info.to_json(), "inode": reader.status.st_ino, "actions": actions}
         finally:
             reader.close()
     except EpisodeError as error:

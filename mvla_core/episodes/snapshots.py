@@ -155,6 +155,19 @@ def list_snapshots(root: DataRoot, ref: DatasetRef) -> list[Snapshot]:
     return found
 
 
+def read_content(root: DataRoot, ref: DatasetRef, number: int) -> dict[str, Any]:
+    """Return what a snapshot's content file holds: `sha256`, `episodes`, `annotations`.
+
+    Raises:
+        MvlaError: It is missing or damaged.
+    """
+    path = _folder(root, ref) / f"{number}.content.json"
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise MvlaError(f"The snapshot {path} is damaged; restore it or move it away.")
+    return value
+
+
 def snapshot_of_now(
     root: DataRoot, ref: DatasetRef, progress: Progress = SILENT, *, state: DataState | None = None
 ) -> Snapshot | None:

@@ -107,3 +107,24 @@ def test_a_mistake_gets_one_sentence_and_changes_nothing(
     assert code == 2
     assert says in capsys.readouterr().err
     assert not lab.annotations("lab").exists()
+
+
+def test_versions_are_listed_compared_and_gone_back_to(lab: DataRoot, capsys: pytest.CaptureFixture[str]) -> None:
+    curate(capsys, "--exclude", "e0", "--reason", "dark")
+    curate(capsys, "--snapshot", "one")
+    curate(capsys, "--relabel", "e1", "Stop.")
+    assert curate(capsys, "--diff", "v1")["difference"]["relabelled"] == ["e1"]
+    curate(capsys, "--snapshot", "two")
+    versions = curate(capsys, "--versions")["versions"]
+    assert [(each["number"], each["changed"]) for each in versions] == [(1, ""), (2, "1 relabelled")]
+    found = curate(capsys, "--diff", "v2", "v1")["difference"]
+    assert (found["from"], found["to"], found["summary"]) == ("v2", "v1", "1 relabelled")
+    value = curate(capsys, "--restore", "v1")
+    assert value["undo"] == "Go back to version v1"
+    assert "e1" not in value["notes"]
+    assert curate(capsys, "--undo")["notes"]["e1"] == {"instruction": "Stop."}
+    assert main(["curate", "lab", "--versions"]) == 0
+    assert "v2 two (2 episodes, 1 excluded): 1 relabelled" in capsys.readouterr().out
+    for wrong in (["--restore", "v9"], ["--diff", "v1", "v2", "v1"], ["--restore", "first"]):
+        assert main(["curate", "lab", *wrong]) == 2
+        capsys.readouterr()

@@ -6,6 +6,7 @@ import os
 import time
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
-from mvla_core.episodes.inspection import Inspector
+from mvla_core.episodes.inspection import MAX_WORKERS, Inspector
 from mvla_core.episodes.reader import open_episode
 from mvla_core.errors import EpisodeError
 
@@ -256,7 +257,7 @@ def test_a_file_that_the_library_hangs_on_is_given_up_and_the_next_is_read(tmp_p
     with pytest.raises(EpisodeError, match=r"endless\.h5") as raised:
         inspector.inspect(tmp_path / "endless.h5", "d")
     assert raised.value.code in ("unsafe", "truncated")
-    assert inspector.inspect(tmp_path / "sound.h5", "d").num_frames == 3
+    assert inspector.inspect(tmp_path / "sound.h5", "d").info.num_frames == 3
     inspector.end()
 
 
@@ -266,8 +267,28 @@ def test_a_file_is_looked_at_again_only_after_it_changed(tmp_path: Path, make_ep
     inspector.vouch(path, "d")
     inspector.end()
     inspector.vouch(path, "d")
-    assert inspector._worker is None
+    assert inspector._idle == [], "no worker was started"
     path.write_bytes(b"something else")
     with pytest.raises(EpisodeError, match="not an HDF5 file"):
         inspector.vouch(path, "d")
+    inspector.end()
+
+
+def test_threads_share_a_few_workers(tmp_path: Path, make_episode: Any) -> None:
+    inspector = Inspector()
+    paths = [make_episode(tmp_path / f"{number}.h5", 2 + number) for number in range(8)]
+    bad = tmp_path / "bad.h5"
+    bad.write_bytes(b"no recording")
+
+    def frames(path: Path) -> int:
+        try:
+            found = inspector.inspect(path, "d")
+        except EpisodeError:
+            return -1
+        assert len(found.actions) == found.info.num_frames
+        return found.info.num_frames
+
+    with ThreadPoolExecutor(6) as threads:
+        assert list(threads.map(frames, [*paths, bad])) == [*range(2, 10), -1]
+    assert 1 <= len(inspector._idle) <= MAX_WORKERS
     inspector.end()

@@ -42,17 +42,6 @@ def test_a_folder_on_this_machine_is_imported(open_page, served: DataRoot, tmp_p
     assert read_json(job.folder.config) == {"source": str(tmp_path), "dataset": "robot", "episode_length": 30}
 
 
-def test_an_upload_is_kept_below_the_cache(open_page, served: DataRoot) -> None:
-    page = open_page("overview")
-    page.file_uploader[0].upload("drive.zip", b"PK-not-really")
-    page.text_input(key="import_dataset").set_value("robot")
-    page.form_submit_button[IMPORT].click().run()
-    (job,) = JobQueue(served).active()
-    source = Path(read_json(job.folder.config)["source"])
-    assert source.parent == served.cache / "uploads"
-    assert source.read_bytes() == b"PK-not-really"
-
-
 def test_what_cannot_be_imported_is_told(open_page, served: DataRoot) -> None:
     page = open_page("overview")
     page.text_input(key="import_dataset").set_value("robot")

@@ -95,8 +95,49 @@ def test_no_episode_is_a_table_too() -> None:
 
 
 def player_state(page: Any) -> dict[str, Any]:
-    (element,) = page.get("bidi_component")
-    return json.loads(element.proto.json)
+    states = [json.loads(element.proto.json) for element in page.get("bidi_component")]
+    (state,) = [state for state in states if "episode" in state or "episodes" in state]
+    return state
+
+
+def test_the_filter_is_in_the_url_and_comes_back_from_it(open_page, lab: DataRoot) -> None:
+    change(lab, named_dataset(lab, "lab"), {SECOND: Change(add_tags=("night",))}, "test")
+    page = open_page("episodes")
+    page.text_input(key="find_words").set_value("box").run()
+    page.multiselect(key="find_tags").set_value(["night"]).run()
+    page.selectbox(key="count_by").set_value("side").run()
+    assert not page.exception
+    kept = page.query_params["find"]
+    kept = kept if isinstance(kept, str) else kept[0]
+    assert json.loads(kept) == {"words": "box", "tags": ["night"], "count_by": "side"}
+    again = open_page("episodes", find=kept)
+    assert not again.exception
+    assert again.text_input(key="find_words").value == "box"
+    assert again.multiselect(key="find_tags").value == ["night"]
+    assert player_state(again)["episode"] == f"lab/{SECOND}"
+    page.switch_page("../pages/dataset_page.py").run()
+    page.switch_page("../pages/episodes_page.py").run()
+    assert page.text_input(key="find_words").value == "box", "it is still there on the way back from another page"
+    page.text_input(key="find_words").set_value("").run()
+    page.multiselect(key="find_tags").set_value([]).run()
+    page.selectbox(key="count_by").set_value(None).run()
+    assert "find" not in page.query_params
+
+
+@pytest.mark.parametrize(
+    "find",
+    [
+        "{",
+        "[]",
+        "3",
+        '{"words":3,"state":"gone","tags":["no such"],"rating":9,"findings":"x","count_by":"x","side":[1]}',
+        "x" * 5000,
+    ],
+)
+def test_a_filter_that_cannot_be_is_none(open_page, lab: DataRoot, find: str) -> None:
+    page = open_page("episodes", find=find)
+    assert not page.exception
+    assert any("2 episodes" in text.value for text in page.caption)
 
 
 def test_widgets_curate_and_undo(open_page, lab: DataRoot) -> None:
@@ -143,6 +184,26 @@ def test_colours_are_put_right(open_page, lab: DataRoot) -> None:
     page.segmented_control(key="color_order_lab_None").set_value("BGR").run()
     assert said(lab).dataset_settings.color_order == "bgr"
     assert player_state(page)["url"] != before, "the browser must not keep the old pictures"
+
+
+def test_a_version_is_looked_at_and_gone_back_to(open_page, lab: DataRoot) -> None:
+    ref = named_dataset(lab, "lab")
+    change(lab, ref, {FIRST: Change(excluded_reason="dark")}, "test")
+    page = open_page("episodes")
+    page.text_input(key="snapshot_title").set_value("first look").run()
+    page.button(key="take_snapshot").click().run()
+    assert not page.exception
+    change(lab, ref, {FIRST: Change(excluded_reason=None), SECOND: Change(trim=(2, 9))}, "test")
+    page.selectbox(key="version_lab").set_value(1).run()
+    assert not page.exception
+    assert any("1 taken back in, 1 trimmed otherwise" in text.value for text in page.markdown)
+    page.button(key="restore_1").click().run()
+    assert not page.exception
+    assert said(lab).of(FIRST).excluded_reason == "dark"
+    assert said(lab).of(SECOND).trim is None
+    assert any("nothing differs" in text.value for text in page.markdown)
+    page.button(key="curation_undo").click().run()
+    assert said(lab).of(SECOND).trim == (2, 9)
 
 
 def test_all_data_sets_in_one_table(open_page, lab: DataRoot) -> None:

@@ -113,6 +113,16 @@ def test_progress_continues_where_it_was_left(client: TestClient, root: DataRoot
     assert client.get(address, params={"offset": second["offset"]}).json() == {"offset": 0, "rows": []}
 
 
+def test_curation_is_a_file_to_keep(client: TestClient, recorded: DataRoot) -> None:
+    answer = client.get("/mvla/curation/lab.json")
+    assert answer.status_code == 200
+    assert answer.headers["content-disposition"] == 'attachment; filename="lab-curation.json"'
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.json()["dataset"] == "lab"
+    assert client.get("/mvla/curation/nowhere.json").status_code == 404
+    assert client.get("/mvla/curation/%2e%2e.json").status_code in (400, 404)
+
+
 def test_report_is_shown_in_a_sandbox(client: TestClient, root: DataRoot, monkeypatch) -> None:
     monkeypatch.setenv("MVLA_DATA_ROOT", str(root.path))
     folder = root.run("r1").report / "en"

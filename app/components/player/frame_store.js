@@ -2,6 +2,8 @@ const FETCHES_AT_ONCE = 3;
 const PREFETCH_AHEAD = 16;
 const PREFETCH_BEHIND = 3;
 const NEAR = 10;
+const JUMP_AHEAD = 2;
+const SETTLED_MS = 600;
 const BITMAP_BUDGET_BYTES = 96e6;
 const REQUEST_WIDTHS = [320, 480, 640, 960, 1280, 1920];
 
@@ -30,14 +32,23 @@ class FrameStore {
 
   /** Say which frame is needed now; those around it follow. */
   focus(index, direction) {
-    // After a jump the frame comes alone: what its neighbours would cost the server delays it, and more so the next jump.
+    // After a jump the frame comes alone, then its nearest neighbours, and the others only where no further jump follows soon:
+    // the server does not stop what it began, so that a long way of prefetching would delay the next jump.
     const jumped = this.index !== undefined && Math.abs(index - this.index) > NEAR && !this.frames.has(index);
-    const ahead = Math.min(PREFETCH_AHEAD, this.capacity - PREFETCH_BEHIND - 1);
-    this.wanted = [index];
+    clearTimeout(this.settling);
+    if (jumped) this.settling = setTimeout(() => this.want(index, direction, PREFETCH_AHEAD, PREFETCH_BEHIND), SETTLED_MS);
     this.alone = jumped;
-    for (let step = 1; step <= ahead; step++) this.wanted.push(index + direction * step);
-    for (let step = 1; step <= PREFETCH_BEHIND; step++) this.wanted.push(index - direction * step);
-    this.wanted = this.wanted.filter((k) => k >= 0 && k < this.data.frames);
+    this.index = index;
+    this.want(index, direction, jumped ? JUMP_AHEAD : PREFETCH_AHEAD, jumped ? 1 : PREFETCH_BEHIND);
+  }
+
+  /** Fetch a frame and so many of those after and before it, in the direction of the way, and give up fetching all others. */
+  want(index, direction, ahead, behind) {
+    const room = Math.min(ahead, this.capacity - behind - 1);
+    const steps = [0];
+    for (let step = 1; step <= room; step++) steps.push(step);
+    for (let step = 1; step <= behind; step++) steps.push(-step);
+    this.wanted = steps.map((step) => index + direction * step).filter((k) => k >= 0 && k < this.data.frames);
     const needed = new Set(this.wanted);
     for (const [k, abort] of this.inflight) {
       if (!needed.has(k)) {
@@ -45,7 +56,6 @@ class FrameStore {
         this.inflight.delete(k);
       }
     }
-    this.index = index;
     this.pump();
   }
 
@@ -92,6 +102,7 @@ class FrameStore {
   }
 
   dispose() {
+    clearTimeout(this.settling);
     for (const abort of this.inflight.values()) abort.abort();
     this.inflight.clear();
     for (const entry of this.frames.values()) entry.bitmap?.close();

@@ -6,6 +6,7 @@ const THUMBNAIL_PAUSE_MS = 400;
 class PictureStrip {
   constructor(canvas) {
     this.canvas = canvas;
+    this.cursor = canvas.parentElement.querySelector(".cursor");
     this.generation = 0;
     this.pictures = new Map(); // place -> bitmap, or null where the frame is damaged
   }
@@ -22,6 +23,7 @@ class PictureStrip {
       this.identity = identity;
       this.load(this.generation);
     }
+    this.drawPictures();
   }
 
   frameAt(place) {
@@ -47,7 +49,7 @@ class PictureStrip {
       }
       this.pictures.set(place, picture);
       this.canvas.dataset.pictures = this.pictures.size;
-      this.draw(this.index);
+      this.drawPictures();
     }
   }
 
@@ -56,8 +58,19 @@ class PictureStrip {
     return Math.max(0, Math.min(1, (clientX - box.left) / box.width));
   }
 
+  /** Where a frame is, in pixels from the left. */
+  at(frame) {
+    return (this.data.frames > 1 ? frame / (this.data.frames - 1) : 0.5) * this.width;
+  }
+
+  /** Move the cursor: an element of its own, so that no step paints the pictures anew. */
   draw(index) {
-    this.index = index;
+    if (!this.width) return;
+    const x = Math.max(2.5, Math.min(this.width - 2.5, this.at(index)));
+    this.cursor.style.transform = `translateX(${x - 2.5}px)`;
+  }
+
+  drawPictures() {
     if (!this.width) return;
     const g = freshContext(this.canvas, this.width, this.height);
     const wide = this.width / this.count;
@@ -75,19 +88,13 @@ class PictureStrip {
         line(g, [[x + 4, 4], [x + wide - 5, this.height - 4]]);
       }
     }
-    const at = (frame) => (this.data.frames > 1 ? frame / (this.data.frames - 1) : 0.5) * this.width;
     if (this.kept) {
       g.fillStyle = this.theme.surface;
       g.globalAlpha = 0.78;
-      g.fillRect(0, 0, at(this.kept[0]), this.height);
-      g.fillRect(at(this.kept[1]), 0, this.width, this.height);
+      g.fillRect(0, 0, this.at(this.kept[0]), this.height);
+      g.fillRect(this.at(this.kept[1]), 0, this.width, this.height);
       g.globalAlpha = 1;
     }
-    const x = Math.max(1.5, Math.min(this.width - 1.5, at(index)));
-    g.fillStyle = this.theme.surface;
-    g.fillRect(x - 2.5, 0, 5, this.height);
-    g.fillStyle = this.theme.primary;
-    g.fillRect(x - 1.5, 0, 3, this.height);
   }
 
   dispose() {

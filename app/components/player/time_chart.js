@@ -5,9 +5,15 @@
  */
 
 class TimeChart {
+  /** The canvas gets a holder with the cursor: elements that are moved, so that no step paints the chart anew. */
   constructor(canvas) {
     this.canvas = canvas;
-    this.background = document.createElement("canvas");
+    this.holder = element("div", "", "chart-holder");
+    this.cursor = element("i", "", "chart-cursor");
+    this.dots = [];
+    // On a page that is drawn a second time the canvas may still be in the holder of the first.
+    (canvas.closest(".chart-holder") ?? canvas).replaceWith(this.holder);
+    this.holder.append(canvas, this.cursor);
   }
 
   /** The part that does not move with the cursor, drawn once. `marks` are {at, kind} with kind "start", "stop" or "flag". */
@@ -16,11 +22,11 @@ class TimeChart {
     const width = this.canvas.clientWidth;
     const gap = 16;
     const axisHeight = 18;
-    const top = marks.length ? 14 : 6;
+    const top = marks.length || panels[0].label ? 16 : 6;
     this.height = top + panels.length * panelHeight + (panels.length - 1) * gap + axisHeight;
     this.canvas.style.height = `${this.height}px`;
     this.plot = { left: 48, right: width - 12, top };
-    const g = freshContext(this.background, width, this.height);
+    const g = freshContext(this.canvas, width, this.height);
     g.font = `11px ${theme.font}`;
     panels.forEach((panel, p) => {
       panel.top = top + p * (panelHeight + gap);
@@ -30,7 +36,8 @@ class TimeChart {
     if (kept) this.drawKept(g, kept);
     this.drawMarks(g, marks);
     this.drawAxis(g, axis);
-    freshContext(this.canvas, width, this.height);
+    this.cursor.style.top = `${panels[0].top - 4}px`;
+    this.cursor.style.height = `${panels.at(-1).bottom - panels[0].top + 4}px`;
   }
 
   x(share) {
@@ -59,13 +66,11 @@ class TimeChart {
     }
     for (const series of panel.series) this.drawSeries(g, panel, series);
     if (panel.label) {
-      const wide = g.measureText(panel.label).width;
-      g.fillStyle = this.theme.background;
-      g.fillRect(right - wide - 6, panel.top, wide + 6, 15);
+      // Above the panel: inside it would hide a part of the lines.
       g.fillStyle = this.theme.text;
-      g.textAlign = "right";
-      g.textBaseline = "top";
-      g.fillText(panel.label, right, panel.top + 2);
+      g.textAlign = "left";
+      g.textBaseline = "bottom";
+      g.fillText(panel.label, left, panel.top - 2);
     }
   }
 
@@ -133,22 +138,21 @@ class TimeChart {
     g.globalAlpha = 1;
   }
 
-  /** Draw the cursor at a place of the axis; `points` are {panel, value, color}, and may bring an `at` of their own. */
+  /** Move the cursor to a place of the axis; `points` are {panel, value, color}, and may bring an `at` of their own. */
   draw(share, points) {
-    const g = this.canvas.getContext("2d");
-    const scale = window.devicePixelRatio;
-    g.setTransform(1, 0, 0, 1, 0, 0);
-    g.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    g.drawImage(this.background, 0, 0);
-    g.setTransform(scale, 0, 0, scale, 0, 0);
-    g.strokeStyle = this.theme.text;
-    g.lineWidth = 1.2;
-    line(g, [[this.x(share), this.panels[0].top - 4], [this.x(share), this.panels.at(-1).bottom]]);
-    for (const { panel, value, color, at } of points) {
-      if (value === null || value === undefined) continue;
-      g.fillStyle = color;
-      dot(g, this.x(at ?? share), panel.y(value), 4.2);
+    this.cursor.style.transform = `translateX(${this.x(share) - 0.6}px)`;
+    const known = points.filter(({ value }) => value !== null && value !== undefined);
+    while (this.dots.length < known.length) {
+      this.dots.push(element("i", "", "chart-dot"));
+      this.holder.append(this.dots.at(-1));
     }
+    this.dots.forEach((mark, k) => {
+      mark.hidden = k >= known.length;
+      if (mark.hidden) return;
+      const { panel, value, color, at } = known[k];
+      mark.style.background = color;
+      mark.style.transform = `translate(${this.x(at ?? share) - 4.2}px, ${panel.y(value) - 4.2}px)`;
+    });
   }
 }
 
