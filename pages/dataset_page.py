@@ -1,60 +1,70 @@
-"""Data set: the audit. Whether a clock would do, what is wrong, and how the commands are distributed."""
+"""Data set: the audit. Would a clock do, are pictures needed, what is wrong, what to record next, and how to vary what is there."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from app import dataset_figures
-from app.audit_parts import show_clock, show_figures_of_merit, show_table, window_settings
+from app.audit_parts import dataset_place, show_headline, show_next_step, window_settings
+from app.augmentation_parts import show_studio
 from app.cached import audit
-from app.figure_style import PLOT_CONFIG
-from app.page_parts import empty_state, heading, next_step, show_findings
+from app.comparison_parts import show_comparison
+from app.dataset_parts import (
+    ACTIONS,
+    AUGMENTATION,
+    COMPARISON,
+    PARTS,
+    PICTURES,
+    PLAN,
+    SPLITS,
+    headlines_of,
+    pick_part,
+    show_actions,
+    show_pictures,
+    show_summary,
+    show_ways_to_split,
+)
+from app.language import PageText, chosen_language, language_choice
+from app.page_parts import empty_state, heading
 from app.pickers import pick_dataset
-from app.places import DATASET, OVERVIEW, TRAIN
-from app.text import count
+from app.places import OVERVIEW
+from app.plan_parts import show_plan
+from mvla_core.audit.plan_evidence import plan_evidence
 
-heading(DATASET)
+text = PageText(chosen_language())
+with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="top"):
+    with st.container(width="stretch"):
+        heading(dataset_place(text))
+    language_choice()
 dataset = pick_dataset()
 if dataset is None:
     empty_state(
-        "Nothing to audit yet",
-        "The audit needs recordings: import some, or let the simulator make a data set.",
+        text.say("dataset.empty_title"),
+        text.say("dataset.empty_sentence"),
         OVERVIEW,
-        "Get episodes",
+        text.say("dataset.empty_action"),
     )
     st.stop()
 
-window, seed = window_settings()
-result = audit(dataset, window, seed)
-clock = next((finding for finding in result.findings if finding.code.startswith("clock_")), None)
-if clock is not None:
-    show_clock(clock)
-show_figures_of_merit(result)
+window, seed, preset = window_settings(text)
+result = audit(dataset, window, seed, preset)
+headlines = headlines_of(result)
+with st.grid(2, min_column_width=340):
+    for finding in headlines:
+        show_headline(finding, text)
 
-others = [finding for finding in result.findings if finding is not clock]
-serious = [finding for finding in others if finding.level in ("error", "warning")]
-if serious:
-    st.subheader(count(len(serious), "finding"), anchor=False)
-    show_findings(serious)
-hints = [finding for finding in others if finding not in serious]
-if hints:
-    with st.expander(f"{count(len(hints), 'remark')} without urgency", icon=":material/info:"):
-        show_findings(hints)
-
-if result.action_space is not None:
-    st.subheader("What was commanded", anchor=False)
-    figures = {
-        "How fast": dataset_figures.histograms(result, result.action_space),
-        "Which velocities together": dataset_figures.joint_actions(result, result.action_space),
-        "Which way": dataset_figures.direction_shares(result),
-        "How alike the episodes are, frame by frame": dataset_figures.determinism_by_index(result),
-    }
-    with st.grid(2, min_column_width=340):
-        for title, figure in figures.items():
-            with st.container(border=True, height="stretch"):
-                st.markdown(f"**{title}**")
-                st.plotly_chart(figure, key=f"figure_{title}", config=PLOT_CONFIG, alt=title)
-
-with st.expander("All figures beside what is recommended", icon=":material/table_chart:"):
-    show_table(result)
-next_step("Train a policy and see whether it beats the clock.", TRAIN, "Train a policy", dataset=dataset)
+part = pick_part(PARTS, text)
+if part == ACTIONS:
+    show_actions(result, text)
+elif part == PICTURES:
+    show_pictures(dataset, result, text)
+elif part == SPLITS:
+    show_ways_to_split(result, text)
+elif part == PLAN:
+    show_plan(dataset, result, text.language, plan_evidence(result))
+elif part == AUGMENTATION:
+    show_studio(dataset, text.language)
+elif part == COMPARISON:
+    show_comparison(dataset, result, text.language)
+else:
+    show_summary(result, headlines, text)
+show_next_step(dataset, text)

@@ -13,7 +13,7 @@ from mvla_core.audit.wording import names_of, percent
 from mvla_core.metrics.directions import DIRECTION_NAMES, LEFT_CLASSES, RIGHT_CLASSES
 from mvla_core.schema import NORMALISED, Actions, ActionSequence, ActionSpace, Finding
 
-_BRIEFING_CLAMP = 1.0
+_NORMALISED_REACH = 1.0
 _MOVES = 1e-6
 
 AMOUNTS: Mapping[str, tuple[str, str, str]] = {
@@ -113,12 +113,12 @@ def check_directions(
 def check_values(
     dataset: str, actions: Actions, space: ActionSpace, statistics: Sequence[AxisStatistics], thresholds: Thresholds
 ) -> list[Finding]:
-    """Check each axis of actions (frames, A): constant, implausibly fast, beyond the briefing's clamp to [-1, 1]."""
+    """Check each axis of actions (frames, A): constant, implausibly fast."""
     findings = []
     for axis in statistics:
         reach = max(abs(axis.min), abs(axis.max))
         limit = (
-            _BRIEFING_CLAMP
+            _NORMALISED_REACH
             if axis.unit == NORMALISED
             else thresholds["angular_speed" if axis.unit == "rad/s" else "linear_speed"].needed
         )
@@ -141,22 +141,10 @@ def check_values(
                     "implausible_velocity",
                     axis.name,
                     f"{axis.name} reaches {reach:g} {axis.unit}, beyond {limit:g}, in {percent(share)} of the frames.",
-                    "Check the unit that the recorder writes, or raise the limit in thresholds.toml.",
+                    "Check the unit that the recorder writes, or set the limit in the data root's thresholds.toml.",
                     {"share": share},
                 )
             )
-    clipped = (np.abs(actions) > _BRIEFING_CLAMP).any(axis=1).mean() if len(actions) else 0.0
-    if clipped > 0:
-        findings.append(
-            Finding(
-                "info",
-                "clipped_actions",
-                dataset,
-                f"{percent(clipped)} of the frames command more than 1.0; the briefing's clamp to [-1, 1] would cut them for good.",
-                "Train with the normalisation 'range' or 'mean_std', which can be undone.",
-                {"share": float(clipped)},
-            )
-        )
     return findings
 
 
@@ -225,20 +213,3 @@ def _follows_script(sequences: Sequence[ActionSequence], alike: float, threshold
     chance = float(np.bincount(numbers).max() / len(numbers))
     beyond = (alike - chance) / (1.0 - chance) if chance < 1.0 else 0.0
     return alike > thresholds["determinism"].needed and beyond > thresholds["determinism_beyond_chance"].needed
-
-
-def check_idle(dataset: str, sequences: Sequence[ActionSequence]) -> list[Finding]:
-    """Name the episodes in which the robot never moves."""
-    idle = [sequence.episode_id for sequence in sequences if not (np.abs(sequence.actions) > _MOVES).any()]
-    if not idle:
-        return []
-    return [
-        Finding(
-            "warning",
-            "idle_episode",
-            idle[0] if len(idle) == 1 else dataset,
-            f"{len(idle)} of {len(sequences)} episodes never move: {names_of(idle)}.",
-            "Leave them out: they teach standing still.",
-            {"episodes": idle},
-        )
-    ]

@@ -5,16 +5,18 @@ Actions only: no picture is decoded, so that 1,000 episodes take seconds.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from mvla_core.audit import action_checks
-from mvla_core.audit.clock import Baseline, ClockEvidence, clock_evidence, trivial_baselines
+from mvla_core.audit.balance import check_rare_directions
+from mvla_core.audit.clipping import check_clipping
+from mvla_core.audit.clock import ClockEvidence, clock_evidence, trivial_baselines, verdict_of
 from mvla_core.audit.clock_finding import clock_finding
+from mvla_core.audit.clock_store import ClockFigures, ClockStore
 from mvla_core.audit.distributions import (
     AxisStatistics,
     Determinism,
@@ -24,9 +26,11 @@ from mvla_core.audit.distributions import (
     joined_actions,
     sequence_keys,
 )
-from mvla_core.audit.episode_checks import check_episodes
-from mvla_core.audit.result import AuditResult
-from mvla_core.audit.table import make_table
+from mvla_core.audit.episode_checks import action_spaces, check_episodes
+from mvla_core.audit.instruction_source import TextEvidence, check_text, text_evidence, text_explained
+from mvla_core.audit.motion_checks import CommandedChange, check_changes, check_idle, commanded_changes
+from mvla_core.audit.result import AuditResult, worst_first
+from mvla_core.audit.table import PresetSize, make_table
 from mvla_core.audit.thresholds import Thresholds, default_thresholds
 from mvla_core.datasets.split import PARTS, Split, make_split
 from mvla_core.datasets.windows import WindowSpec, complete_windows, last_frames
@@ -34,7 +38,6 @@ from mvla_core.errors import DatasetError
 from mvla_core.metrics.directions import DIRECTION_NAMES, dead_band, direction_classes, direction_counts
 from mvla_core.schema import Actions, ActionSequence, ActionSpace, EpisodeInfo, Finding, Level
 
-_LEVEL_ORDER = ("error", "warning", "info", "ok")
 _FORWARD = DIRECTION_NAMES.index("forward")
 
 
@@ -60,7 +63,8 @@ def audit_episodes(
     window: WindowSpec = WindowSpec(),  # noqa: B008 - frozen, so that sharing it is safe
     seed: int = 0,
     thresholds: Thresholds | None = None,
-    trainable_parameters: int | None = None,
+    preset: PresetSize | None = None,
+    store: ClockStore | None = None,
 ) -> AuditResult:
     """Audit episodes in memory.
 
@@ -72,8 +76,8 @@ def audit_episodes(
         window: The windows a training would use.
         seed: The seed of its split and of the cross-validation.
         thresholds: What to compare with; by default the file that came with the program.
-        trainable_parameters: Of the chosen preset; adds the row `samples_per_parameter`, training windows divided by
-            it.
+        preset: Adds the row `samples_per_parameter`: training windows divided by the preset's trainable parameters.
+        store: Keeps the clock's figures between two audits of the same actions; None measures them anew.
 
     Raises:
         ValueError: `sequences` are not those of `episodes`.
@@ -89,26 +93,43 @@ def audit_episodes(
             )
         )
     # Dimensions that differ cannot be averaged: the most frequent action space is analysed, `mixed_action_space` says so.
-    space = Counter(info.action_space for info in episodes).most_common(1)[0][0] if episodes else None
+    space = action_spaces(episodes)[0][0] if episodes else None
     infos = [info for info in episodes if info.action_space == space]
     kept = [sequence for info, sequence in zip(episodes, sequences, strict=True) if info.action_space == space]
     usable = [sequence for sequence in kept if sequence.num_frames >= window.minimum_frames]
 
     about = _describe(kept, space)
     split, split_findings = _try_split(dataset, infos, window, seed)
-    part_windows, baselines = _measure(split, kept, window, space)
-    clock = clock_evidence(usable, window, space, limits, seed) if space else None
+    part_windows = _part_windows(split, kept, window)
+    measured = _clock(kept, space, split, window, seed, limits, store)
+    baselines, clock = measured.baselines, measured.evidence
 
     figures = _figures(episodes, window, about, part_windows, clock)
-    if trainable_parameters and split is not None:
-        figures["samples_per_parameter"] = part_windows["train"] / trainable_parameters
+    notes = {}
+    if preset is not None and space is not None and split is not None:
+        parameters = preset.of(len(space))
+        figures["samples_per_parameter"] = part_windows["train"] / parameters
+        notes["samples_per_parameter"] = (
+            f"{part_windows['train']:,} training windows / {parameters:,} trainable parameters of the preset {preset.name}; "
+            "epochs are not counted."
+        )
     findings += split_findings
+    changes: tuple[CommandedChange, ...] = ()
+    text: TextEvidence | None = None
     if space is not None:
+        # Episodes without a window teach nothing, so that nothing is held against them but their length.
+        long_enough = [info for info in infos if info.num_frames >= window.minimum_frames]
+        changes = commanded_changes(infos, kept, space, limits)
+        text = text_evidence(infos, kept, space, about.dead_band, measured.text)
         findings += action_checks.check_amounts(dataset, figures, limits)
         findings += action_checks.check_directions(dataset, about.directions, limits)
+        findings += check_rare_directions(dataset, about.actions, space, about.dead_band, about.directions, limits)
         findings += action_checks.check_values(dataset, about.actions, space, about.statistics, limits)
+        findings += check_clipping(dataset, about.actions, space, kept, split, limits)
+        findings += check_changes(dataset, changes)
+        findings += check_text(dataset, text, limits)
         findings += action_checks.check_sequences(dataset, usable, determinism(usable).mean, limits)
-        findings += action_checks.check_idle(dataset, usable)
+        findings += check_idle(dataset, long_enough, usable, limits)
     # Frames that are mostly one action are alike without a script: what the finding says holds for the row too.
     scripted = any(finding.code == "one_script" for finding in findings)
     judged: dict[str, Level] = {"determinism": "warning" if scripted else "ok"}
@@ -131,8 +152,12 @@ def audit_episodes(
         part_windows=part_windows,
         baselines=baselines,
         clock=clock,
-        findings=tuple(sorted(findings, key=lambda finding: _LEVEL_ORDER.index(finding.level))),
-        table=make_table(figures, about.statistics, limits, judged),
+        findings=worst_first(findings),
+        table=make_table(figures, about.statistics, limits, judged, notes, changes),
+        thresholds=limits,
+        changes=changes,
+        text=text,
+        preset=preset,
     )
 
 
@@ -196,15 +221,40 @@ def _try_split(
         ]
 
 
-def _measure(
-    split: Split | None, sequences: Sequence[ActionSequence], window: WindowSpec, space: ActionSpace | None
-) -> tuple[dict[str, int], dict[str, Baseline] | None]:
-    """Count the windows of each part and measure the trivial predictors on those of the test part."""
-    if split is None or space is None:
-        return {}, None
-    by_id = {sequence.episode_id: sequence for sequence in sequences}
-    parts = {part: [by_id[episode_id] for episode_id in getattr(split, part)] for part in PARTS}
-    windows = {
-        part: sum(len(last_frames(sequence.num_frames, window)) for sequence in held) for part, held in parts.items()
-    }
-    return windows, trivial_baselines(parts["train"], parts["test"], window, space)
+def _part_windows(split: Split | None, sequences: Sequence[ActionSequence], window: WindowSpec) -> dict[str, int]:
+    """Count the windows of each part; empty without a split."""
+    if split is None:
+        return {}
+    frames = {sequence.episode_id: sequence.num_frames for sequence in sequences}
+    return {part: sum(len(last_frames(frames[name], window)) for name in getattr(split, part)) for part in PARTS}
+
+
+def _clock(
+    sequences: Sequence[ActionSequence],
+    space: ActionSpace | None,
+    split: Split | None,
+    window: WindowSpec,
+    seed: int,
+    limits: Thresholds,
+    store: ClockStore | None,
+) -> ClockFigures:
+    """Measure the trivial predictors, or take what is kept, and decide the verdict by the limits of now."""
+    if space is None:
+        return ClockFigures(None, None, None)
+    usable = [sequence for sequence in sequences if sequence.num_frames >= window.minimum_frames]
+
+    def measure() -> ClockFigures:
+        baselines = None
+        if split is not None:
+            by_id = {sequence.episode_id: sequence for sequence in sequences}
+            train, test = ([by_id[name] for name in part] for part in (split.train, split.test))
+            baselines = trivial_baselines(train, test, window, space)
+        evidence = clock_evidence(usable, window, space, limits, seed)
+        return ClockFigures(baselines, evidence, text_explained(sequences, space))
+
+    figures = measure() if store is None else store.figures(sequences, space, window, split, seed, measure)
+    if figures.evidence is None:
+        return figures
+    kept = figures.evidence
+    verdict = verdict_of(kept.explained, kept.determinism, kept.episodes, limits)
+    return replace(figures, evidence=replace(kept, verdict=verdict))

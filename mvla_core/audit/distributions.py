@@ -140,7 +140,11 @@ def sequence_keys(sequences: Sequence[ActionSequence]) -> list[bytes]:
     """Return one key an episode; two episodes have the same key where all their actions are the same, in the same
     order.
     """
-    return [_grid(sequence.actions).tobytes() for sequence in sequences]
+    if not sequences:
+        return []
+    grid = _grid(np.concatenate([sequence.actions for sequence in sequences]))
+    ends = np.cumsum([sequence.num_frames for sequence in sequences]).tolist()
+    return [grid[begin:end].tobytes() for begin, end in zip([0, *ends], ends, strict=False)]
 
 
 def axis_histograms(actions: Actions, space: ActionSpace, bins: int = 41) -> tuple[Histogram, ...]:

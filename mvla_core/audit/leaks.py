@@ -122,7 +122,12 @@ def leak_evidence(
 
 
 def shared_sessions(episodes: Sequence[EpisodeInfo], split: Split) -> int | None:
-    """How many held-out episodes were recorded in a session of the training part; None where a time is not known."""
+    """How many held-out episodes were recorded in a session of the training part.
+
+    None where a time is not known, and for simulated episodes, whose worlds differ however close they were made.
+    """
+    if any(info.simulated for info in episodes):
+        return None
     numbers = session_numbers(episodes)
     if any(number is None for number in numbers):
         return None

@@ -1,21 +1,29 @@
-"""What the audit compares its figures with: read from `thresholds.toml`, the one place to edit."""
+"""What the audit compares its figures with: `thresholds.toml` beside this module, and what the user puts over it.
+
+A file of the same name in the data root may replace the recommended value and the limit of single figures.
+"""
 
 from __future__ import annotations
 
 import functools
+import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from mvla_core.errors import UserInputError
+from mvla_core.errors import UserInputError, did_you_mean
+from mvla_core.layout import DataRoot
 from mvla_core.schema import Level
 
 DEFAULT_FILE = Path(__file__).with_name("thresholds.toml")
 
 _KEYS = {"sense", "recommended", "limit", "source", "reason", "limit_reason"}
 _REQUIRED_KEYS = {"sense", "source", "reason"}
+_OWN_KEYS = ("recommended", "limit", "reason")
+OWN_SOURCE = "yours"
+"""The source of a figure that the user's own file sets."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class Threshold:
         sense: "at_least" where higher is better, "at_most" where lower is.
         recommended: The goal, or None; missing it is told.
         limit: What is needed, or None; missing it warns.
-        source: "briefing", "robot project" or "ours".
+        source: "briefing", "robot project" or "ours"; "yours" where the user's own file sets it.
         reason: Why this value.
         limit_reason: Why this limit, where `reason` speaks of the recommended value.
     """
@@ -39,6 +47,21 @@ class Threshold:
     source: str
     reason: str
     limit_reason: str = ""
+
+    @property
+    def own(self) -> bool:
+        """Whether the user's own file sets it."""
+        return self.source == OWN_SOURCE
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "sense": self.sense,
+            "recommended": self.recommended,
+            "limit": self.limit,
+            "source": self.source,
+            "reason": self.reason,
+            "own": self.own,
+        }
 
     @property
     def shown(self) -> float:
@@ -68,29 +91,73 @@ class Threshold:
 Thresholds = Mapping[str, Threshold]
 
 
-def load_thresholds(path: Path = DEFAULT_FILE) -> dict[str, Threshold]:
-    """Read a thresholds file.
+def own_file(root: DataRoot) -> Path:
+    """Where the user's own limits lie; the file need not exist."""
+    return root.path / DEFAULT_FILE.name
+
+
+def load_thresholds(root: DataRoot) -> dict[str, Threshold]:
+    """Return the thresholds that hold for a data root: those of the program, with the user's own put over them.
+
+    The user's file has one table for each figure that it changes, with `recommended`, `limit`, or both, and at will a
+    `reason`.
 
     Raises:
-        UserInputError: The file is missing or not TOML, lacks a figure of the file that came with the program, or
-            holds a table with a wrong key or value.
+        UserInputError: The user's file cannot be read, is not TOML, or names a figure, a key or a value that cannot be
+            used.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserInputError(f"The thresholds file {path} cannot be read ({error}); correct or restore it.") from error
-    loaded = {name: _threshold(path, name, table) for name, table in tables.items()}
-    if path != DEFAULT_FILE and (missing := default_thresholds().keys() - loaded.keys()):
-        raise UserInputError(
-            f"The thresholds file {path} lacks {', '.join(sorted(missing))}; copy them from {DEFAULT_FILE}."
-        )
-    return loaded
+    path, merged = own_file(root), dict(default_thresholds())
+    if not path.exists():
+        return merged
+    for name, table in _tables(path).items():
+        if name not in merged:
+            raise UserInputError(
+                f"The thresholds file {path} has a table [{name}], which is no figure of the audit."
+                f"{did_you_mean(name, merged)} All figures are in {DEFAULT_FILE.name} of the package mvla_core.audit."
+            )
+        merged[name] = _overridden(path, merged[name], table)
+    return merged
 
 
 @functools.cache
 def default_thresholds() -> dict[str, Threshold]:
     """The thresholds that come with the program."""
-    return load_thresholds()
+    return {name: _threshold(DEFAULT_FILE, name, table) for name, table in _tables(DEFAULT_FILE).items()}
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserInputError(
+            f"The thresholds file {path} cannot be read ({error}); correct it, or remove it to use the defaults."
+        ) from error
+
+
+def _overridden(path: Path, default: Threshold, table: Any) -> Threshold:
+    where = f"The threshold [{default.name}] of {path}"
+    if not isinstance(table, dict) or not table.keys() & {"recommended", "limit"}:
+        raise UserInputError(f"{where} must be a table that gives a limit, a recommended value, or both.")
+    for key in table:
+        if key not in _OWN_KEYS:
+            raise UserInputError(
+                f"{where} has a key {key!r}; expected {', '.join(_OWN_KEYS)}.{did_you_mean(key, _OWN_KEYS)}"
+            )
+    bounds = _bounds(where, table)
+    reason = table.get("reason", f"Set in the data root's {path.name}.")
+    if not isinstance(reason, str) or not reason.strip():
+        raise UserInputError(f"{where} has the reason {reason!r}; write a sentence.")
+    given = {key: bound for key, bound in bounds.items() if bound is not None}
+    return replace(default, **given, source=OWN_SOURCE, reason=reason, limit_reason="")
+
+
+def _bounds(where: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    bounds = {key: table.get(key) for key in ("recommended", "limit")}
+    for bound in bounds.values():
+        number = isinstance(bound, int | float) and not isinstance(bound, bool) and math.isfinite(bound)
+        if bound is not None and not number:
+            raise UserInputError(f"{where} needs numbers for recommended and limit; found {bounds}.")
+    return bounds
 
 
 def _threshold(path: Path, name: str, table: Any) -> Threshold:
@@ -101,11 +168,7 @@ def _threshold(path: Path, name: str, table: Any) -> Threshold:
         )
     if table["sense"] not in ("at_least", "at_most"):
         raise UserInputError(f"{where} has the sense {table['sense']!r}; write 'at_least' or 'at_most'.")
-    bounds = {key: table.get(key) for key in ("recommended", "limit")}
-    if any(
-        isinstance(bound, bool) or not isinstance(bound, int | float) for bound in bounds.values() if bound is not None
-    ):
-        raise UserInputError(f"{where} needs numbers for recommended and limit; found {bounds}.")
+    bounds = _bounds(where, table)
     if bounds["recommended"] is None and bounds["limit"] is None:
         raise UserInputError(f"{where} has neither a recommended value nor a limit; give one.")
     return Threshold(

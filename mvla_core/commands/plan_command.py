@@ -34,6 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from mvla_core.audit.audit import audit_dataset
     from mvla_core.audit.plan import make_plan
+    from mvla_core.audit.plan_evidence import plan_evidence
     from mvla_core.audit.plan_export import to_json
     from mvla_core.audit.targets import load_targets, save_targets, targets_file
     from mvla_core.episodes.dataset import resolve_dataset
@@ -52,7 +53,8 @@ def run(options: argparse.Namespace) -> int:
         targets = targets.with_default(options.target)
         save_targets(root, ref, targets)
         kept = str(targets_file(root, ref))
-    plan = make_plan(audit_dataset(root, options.dataset), targets)
+    result = audit_dataset(root, options.dataset)
+    plan = make_plan(result, targets, plan_evidence(result))
     value = {**to_json(plan, options.lang), "targets_kept": kept, "files": []}
     if options.out is not None:
         _write(plan, options.lang, options.out)

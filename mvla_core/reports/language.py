@@ -1,27 +1,24 @@
-"""Words and numbers of one language: the report's catalog, the verdict's catalog, and findings in translation."""
+"""Words and numbers of one language: the report's catalog, the verdict's catalog, and the audit's findings."""
 
 from __future__ import annotations
 
-import string
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from importlib import resources
 from typing import Any
 
-from mvla_core.evaluation.wording import Language, fill, format_text, interval, lookup, percent, real
+from mvla_core.audit.wording import worded
+from mvla_core.evaluation.wording import fill, lookup
 from mvla_core.metrics.directions import DIRECTION_NAMES
+from mvla_core.wording import Language, amount, format_text, interval, percent, read_catalog, real
 
 _DASH = "–"
 
 
-@cache
 def catalog(name: str) -> dict[str, Any]:
     """A TOML file of this package, for example "text_en", or of the audit's, for example "findings_ko"."""
     package = "mvla_core.audit" if name.startswith("findings") else "mvla_core.reports"
-    return tomllib.loads(resources.files(package).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+    return read_catalog(package, name)
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,7 @@ class Words:
 
     def amount(self, value: float | None) -> str:
         """A count where it is whole, else a measured value."""
-        return _DASH if value is None else f"{int(value):,d}" if float(value).is_integer() else real(value)
+        return _DASH if value is None else amount(value)
 
     def interval(self, low: float | None, high: float | None) -> str:
         """An interval of shares in words."""
@@ -88,41 +85,6 @@ class Words:
         return datetime.fromisoformat(iso).strftime(self.say("page.date"))
 
     def finding(self, finding: Mapping[str, Any]) -> tuple[str, str, bool]:
-        """Return message and next step of an audit finding, and whether they are in a foreign language.
-
-        English is the audit's own text. A code without translation is shown in English, marked as such.
-        """
-        own = (finding["message"], finding["next"])
-        if self.language == "en":
-            return (*own, False)
-        values = {"where": finding["where"], **finding.get("details", {})}
-        explained = values.get("explained")
-        if isinstance(explained, Mapping):
-            values |= {"explained": explained["value"], "low": explained["low"], "high": explained["high"]}
-        values["interval"] = self.interval(values.get("low"), values.get("high"))
-        for texts in catalog(f"findings_{self.language}").get(finding["code"], ()):
-            needed = {name for text in texts.values() for _, name, _, _ in string.Formatter().parse(text) if name}
-            if all(values.get(name) is not None for name in needed):
-                worded = _Findings(self)
-                return worded.vformat(texts["message"], (), values), worded.vformat(texts["next"], (), values), False
-        return (*own, True)
-
-
-class _Findings(string.Formatter):
-    """Formats of findings beyond those of the verdict: whole amounts, lengths and lists of names."""
-
-    def __init__(self, words: Words) -> None:
-        self._words = words
-
-    def format_field(self, value: Any, format_spec: str) -> str:
-        if format_spec == "length":
-            return self._words.count(len(value))
-        if format_spec == "amount":
-            return self._words.amount(value)
-        if format_spec == "list":
-            known = self._words.directions()
-            names = [name for joined in value for name in joined.split(" or ")]
-            return ", ".join(known.get(name, name) for name in names)
-        return format_text(
-            self._words.language, "{value:" + format_spec + "}" if format_spec else "{value}", {"value": value}
-        )
+        """Return message and next step of an audit finding, and whether they are in a foreign language."""
+        said = worded(finding, self.language)
+        return said.message, said.next, said.foreign

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from mvla_core.audit.result import AuditResult
+from mvla_core.audit.table import PresetSize
 from mvla_core.datasets.windows import complete_windows
-from mvla_core.schema import Scenario
+from mvla_core.schema import ActionSequence, Scenario
 
 Audit = Callable[..., AuditResult]
 
@@ -83,10 +84,21 @@ def test_the_findings_of_the_briefings_data(result: AuditResult) -> None:
 
 
 def test_samples_per_parameter_say_what_is_divided(audit: Audit, recordings: Any) -> None:
-    result = audit(recordings.briefing(), trainable_parameters=50_450_000)
+    result = audit(recordings.briefing(), preset=PresetSize("briefing", (50_450_000, 50_460_000)))
     rows = {row.name: row for row in result.table}
     assert rows["samples_per_parameter"].value == rows["train_windows"].value / 50_450_000  # type: ignore[operator]
     assert rows["samples_per_parameter"].status == "info"
+    windows = result.part_windows["train"]
+    assert rows["samples_per_parameter"].reason.startswith(
+        f"{windows:,} training windows / 50,450,000 trainable parameters of the preset briefing; epochs are not counted."
+    )
+    assert result.to_json()["samples_per_parameter"] == {
+        "preset": "briefing",
+        "train_windows": windows,
+        "trainable_parameters": 50_450_000,
+        "ratio": windows / 50_450_000,
+    }
+    assert audit(recordings.briefing()).to_json()["samples_per_parameter"] is None
 
 
 @pytest.mark.shared
@@ -97,3 +109,33 @@ def test_the_fixture_is_the_shared_recording(recordings: Any, shared_data: Path)
     trajectories = json.loads((shared_data / "real_robot_trajectories.json").read_text(encoding="utf-8"))
     assert trajectories["trajectories_1box_hori_left_core_medium"] == recordings.table["one_box_left"]
     assert np.sum(list(recordings.table["one_box_left"].values())) == 89
+
+
+@pytest.mark.parametrize("name", ["briefing", "one_box_left"])
+def test_an_independent_script_finds_the_same(audit: Audit, recordings: Any, name: str) -> None:
+    """From the keys alone: nothing of the audit is used but its split into ten folds."""
+    kept = recordings.table[name]
+    drives = kept["keys"] if name == "briefing" else [keys for keys, count in kept.items() for _ in range(count)]
+    found = audit([ActionSequence(f"e{n:02d}", recordings.actions(keys)) for n, keys in enumerate(drives)])
+
+    assert found.unique_sequences == len(set(drives))
+    held = [[keys[index] for keys in drives if index < len(keys)] for index in range(18)]
+    shares = [max(keys.count(key) for key in set(keys)) / len(keys) for keys in held]
+    assert found.determinism.mean == pytest.approx(np.mean(shares))
+    assert found.determinism.max == pytest.approx(max(shares))
+
+    usable = [recordings.actions(keys).astype(float) for keys in drives if len(keys) >= 4]
+    fold = np.random.default_rng(0).permutation(len(usable)) % 10
+    clock = constant = huber = steps = 0.0
+    for number in range(10):
+        train = np.array([rows for rows, own in zip(usable, fold, strict=True) if own != number])
+        for rows in (rows for rows, own in zip(usable, fold, strict=True) if own == number):
+            for last in range(3, 18):
+                off = np.abs(train.mean(axis=0) - rows)[last : last + 10]
+                clock += np.sum(off**2)
+                huber += np.sum(np.where(off <= 1, off**2 / 2, off - 0.5))
+                steps += off.size
+                constant += np.sum((train.mean(axis=(0, 1)) - rows)[last : last + 10] ** 2)
+    assert found.clock is not None
+    assert found.clock.explained.value == pytest.approx(1 - clock / constant, rel=1e-5)
+    assert found.clock.huber == pytest.approx(huber / steps, rel=1e-5)

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mvla_core.audit.clock import clock_evidence, trivial_baselines
+from mvla_core.audit.clock import CLOCKS, _clock_errors, clock_evidence, episode_errors, trivial_baselines
 from mvla_core.audit.result import AuditResult
 from mvla_core.audit.thresholds import default_thresholds
 from mvla_core.datasets.windows import WindowSpec
+from mvla_core.metrics.predictors import TRIVIAL_PREDICTORS
 from mvla_core.schema import ActionSequence, ActionSpace, Finding
 
 Audit = Callable[..., AuditResult]
@@ -191,3 +192,23 @@ def test_it_is_not_raised_on_a_car_that_follows_its_track(audit: Audit, shared_d
     assert result.clock is not None
     assert result.clock.explained.high < 0.1
     assert codes(result, "error", "warning") <= {"short_episode"}
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 12))
+def test_episodes_that_are_alike_are_measured_together_to_the_same_result(seed: int, count: int) -> None:
+    generator = np.random.default_rng(seed)
+    sequences = [
+        ActionSequence(
+            f"e{number}",
+            generator.normal(size=(generator.integers(4, 9), 2)).astype(np.float32),
+            str(generator.choice(["left", "right"])),
+        )
+        for number in range(count)
+    ]
+    window = WindowSpec(2, 3)
+    for name in ("constant", *CLOCKS):
+        clock = TRIVIAL_PREDICTORS[name].fit(sequences[: max(1, count // 2)])
+        together, one_by_one = _clock_errors(clock, sequences, window), episode_errors(clock, sequences, window)
+        for field in ("squared", "absolute", "huber", "count"):
+            assert np.allclose(getattr(together, field), getattr(one_by_one, field), rtol=1e-6)

@@ -64,8 +64,8 @@ def test_steering_to_one_side(audit: Audit, varied: Varied) -> None:
 
 
 def test_250_left_and_no_right(make_info: Maker, varied: Varied) -> None:
-    sequences = varied(250)
-    episodes = infos_of(make_info, sequences, instruction="go round on the left", scenario=Scenario(side="left"))
+    sequences = [dataclasses.replace(sequence, instruction="go round on the left") for sequence in varied(250)]
+    episodes = infos_of(make_info, sequences, scenario=Scenario(side="left"))
     found = codes(audit_episodes("test", episodes, sequences), "error", "warning")
     assert found == {"unbalanced_side"}
 

@@ -233,6 +233,8 @@ def test_splits_side_by_side(make_info: Maker) -> None:
     assert by["session"].shared_sessions == 0
     assert by["episode"].shared_sessions == sum(by["episode"].episodes[part] for part in ("validation", "test"))
     assert all(option.leaked == 0 for option in options if option.split)
+    simulated = [replace(info, simulated=True) for info in infos]
+    assert compare_splits(simulated, world.sequences, WindowSpec(4, 4), SPACE)[0].shared_sessions is None
     for option in options:
         assert option.to_json()["possible"] is (option.split is not None)
 

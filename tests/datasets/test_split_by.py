@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -86,3 +87,10 @@ def test_a_split_says_how_it_was_made(recorded: list[EpisodeInfo]) -> None:
     older = make_split(recorded).to_json()
     del older["by"]
     assert Split.from_json(older).by == "episode"
+
+
+def test_a_recording_that_goes_on_leaves_a_gap(recorded: list[EpisodeInfo]) -> None:
+    joined = [replace(info, recording_id=info.episode_id[:2], num_frames=30) for info in recorded]
+    whole = make_split([replace(info, recording_id="one") for info in joined], by="time", gap_frames=50)
+    assert (len(whole.train), len(whole.validation), len(whole.test), len(whole.gap)) == (10, 2, 4, 4)
+    assert make_split(joined, by="time").gap == (), "both ends fall between two recordings"

@@ -11,8 +11,9 @@ from mvla_core.layout import DataRoot
 
 
 def player_data(page: Any) -> dict[str, Any]:
-    (element,) = page.get("bidi_component")
-    return json.loads(element.proto.json)
+    states = [json.loads(element.proto.json) for element in page.get("bidi_component")]
+    (state,) = [state for state in states if "frames" in state]
+    return state
 
 
 def test_overview_shows_the_way(open_page, recorded: DataRoot) -> None:
@@ -81,12 +82,12 @@ def test_broken_files_are_findings(open_page, recorded: DataRoot) -> None:
 def test_audit_says_whether_a_clock_would_do(open_page, recorded: DataRoot) -> None:
     page = open_page("dataset")
     assert not page.exception
-    headline = [*page.error, *page.warning, *page.info, *page.success][0]
-    assert "explain" in headline.value
+    headlines = [element.value for element in (*page.error, *page.warning, *page.info, *page.success)]
+    assert any("explain" in headline for headline in headlines)
+    assert any("have not been looked at" in headline for headline in headlines)
     values = {metric.label: metric.value for metric in page.metric}
     assert values["Episodes"] == "15"
     assert values["Frames"] == "270"
-    assert len(page.get("plotly_chart")) == 4
 
 
 def test_audit_follows_the_window(open_page, recorded: DataRoot) -> None:
