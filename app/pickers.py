@@ -43,10 +43,10 @@ def pick(parameter: str, label: str, options: Sequence[str]) -> str:
     return chosen
 
 
-def pick_dataset() -> str | None:
+def pick_dataset(label: str = "Data set") -> str | None:
     """Let the user choose a data set; None where there is none."""
     names = [ref.name for ref in list_datasets(data_root())]
-    return pick(DATASET_KEY, "Data set", names) if names else None
+    return pick(DATASET_KEY, label, names) if names else None
 
 
 def pick_run(runs: Sequence[RunSummary]) -> RunSummary:

@@ -179,18 +179,12 @@ def _page_of(total: int, key: str, text: PageText) -> range:
 
 
 def _side_by_side(sides: Sequence[tuple[FramePlace, str]], episodes: Mapping[str, EpisodeInfo], text: PageText) -> None:
-    for column, (place, label) in zip(st.columns(2), sides, strict=True):
-        info = episodes[place.episode_id]
-        steering = info.action_space.column(info.action_space.lateral or "")
-        unit = "" if steering is None else info.action_space.units[steering]
-        address = frame_url(info).format(index=place.frame, width=_PICTURE_WIDTH_PX)
-        alt = f"{label}: {place.episode_id}, {place.frame + 1}"
-        with column:
-            st.html(
-                f'<img src="{escape(address)}" alt="{escape(alt)}" loading="lazy" style="width:100%;border-radius:4px">'
-            )
-            st.markdown(f"**{label}**" + (f" {place.lateral:+.2f} {unit}" if place.lateral else ""))
-            st.caption(plain(place.episode_id))
+    """Two frames beside each other, on a phone too, each with a link that opens it in the player."""
+    pictures = "".join(_picture(place, label, episodes[place.episode_id]) for place, label in sides)
+    st.html(f'<div style="display:flex;gap:0.5rem">{pictures}</div>')
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        for place, _ in sides:
+            info = episodes[place.episode_id]
             st.page_link(
                 EPISODES.path,
                 label=text.say("conflicts.frame", number=place.frame + 1),
@@ -198,3 +192,18 @@ def _side_by_side(sides: Sequence[tuple[FramePlace, str]], episodes: Mapping[str
                 help=plain(place.episode_id),
                 query_params={"dataset": info.dataset, "episode": place.episode_id, "frame": str(place.frame)},
             )
+
+
+def _picture(place: FramePlace, label: str, info: EpisodeInfo) -> str:
+    """A frame with what was done from it on, and the episode's name, as HTML."""
+    steering = info.action_space.column(info.action_space.lateral or "")
+    unit = "" if steering is None else info.action_space.units[steering]
+    done = f" {place.lateral:+.2f} {unit}" if place.lateral else ""
+    address = frame_url(info).format(index=place.frame, width=_PICTURE_WIDTH_PX)
+    alt = f"{label}: {place.episode_id}, {place.frame + 1}"
+    return (
+        '<figure style="flex:1;min-width:0;margin:0">'
+        f'<img src="{escape(address)}" alt="{escape(alt)}" loading="lazy" style="width:100%;border-radius:4px">'
+        f"<figcaption><b>{escape(label)}</b>{escape(done)}<br>"
+        f'<small style="overflow-wrap:anywhere;opacity:0.7">{escape(place.episode_id)}</small></figcaption></figure>'
+    )

@@ -35,7 +35,7 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
     with st.container(width="stretch"):
         heading(dataset_place(text))
     language_choice()
-dataset = pick_dataset()
+dataset = pick_dataset(text.say("dataset.title"))
 if dataset is None:
     empty_state(
         text.say("dataset.empty_title"),

@@ -13,7 +13,7 @@ from mvla_core.audit.leaks import LeakEvidence, leak_evidence
 from mvla_core.audit.likeness import same_view_likeness
 from mvla_core.audit.thresholds import Thresholds
 from mvla_core.audit.vision import VisionEvidence, vision_evidence
-from mvla_core.audit.wording import names_of, percent
+from mvla_core.audit.wording import NAMED_AT_MOST, names_of, percent
 from mvla_core.datasets.split import Split
 from mvla_core.datasets.windows import WindowSpec
 from mvla_core.episodes.looks import Looks
@@ -198,7 +198,7 @@ def _conflicts(dataset: str, conflicts: ConflictEvidence, limits: Thresholds) ->
                 f"the same instruction ({names_of(names)}): a regression averages both and drives straight on.",
                 "Look at the pairs; say in the instruction which way is meant, keep one of the two ways, or choose a head that "
                 "classifies directions.",
-                {**details, "torn_episodes": names},
+                {**details, "torn_episodes": names, "named": names[:NAMED_AT_MOST]},
             )
         )
     if conflicts.told_apart_share > limits["torn_share"].needed:
@@ -231,7 +231,7 @@ def _leaks(dataset: str, leaks: LeakEvidence) -> list[Finding]:
                 f"({names_of(names)}; {first.episode_id} repeats {percent(first.share)} of its frames from {first.train_episode}): "
                 "a model that remembers scores well on them.",
                 "Exclude the copies, or split by session.",
-                {**leaks.to_json(), "leaked": len(names), "names": names},
+                {**leaks.to_json(), "leaked": len(names), "names": names, "named": names[:NAMED_AT_MOST]},
             )
         )
     if leaks.shared_sessions:

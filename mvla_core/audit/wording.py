@@ -13,7 +13,7 @@ from typing import Any
 from mvla_core.schema import Finding
 from mvla_core.wording import Language, format_text, interval, placeholders, read_catalog
 
-_NAMED_AT_MOST = 5
+NAMED_AT_MOST = 5
 
 
 @dataclass(frozen=True)
@@ -66,5 +66,5 @@ def percent(share: float) -> str:
 
 def names_of(episode_ids: Sequence[str]) -> str:
     """Return a few names: "a, b", or "a, b, c, d, e and 7 more"."""
-    shown = ", ".join(episode_ids[:_NAMED_AT_MOST])
-    return shown if len(episode_ids) <= _NAMED_AT_MOST else f"{shown} and {len(episode_ids) - _NAMED_AT_MOST} more"
+    shown = ", ".join(episode_ids[:NAMED_AT_MOST])
+    return shown if len(episode_ids) <= NAMED_AT_MOST else f"{shown} and {len(episode_ids) - NAMED_AT_MOST} more"

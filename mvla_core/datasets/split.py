@@ -10,6 +10,7 @@ out between them, because neighbouring frames of one recording look alike and wo
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -128,7 +129,7 @@ def make_split(
             "and train, validation and test need one each; record more episodes."
         )
     if by != "episode":
-        return _split_by_group(usable, excluded, by, seed, fractions)
+        return _split_by_group(usable, excluded, by, seed, fractions, gap_frames)
     units = _units(usable)
     parts: dict[str, list[str]] = {part: [] for part in (*PARTS, "gap")}
     cut: list[Unit] = []
@@ -168,14 +169,21 @@ def _split_by_group(
     by: SplitBy,
     seed: int,
     fractions: tuple[float, float, float],
+    gap_frames: int,
 ) -> Split:
     """Deal whole sessions or scenarios out, or cut the episodes in time order."""
+    gap: list[str] = []
     if by == "time":
         ordered = in_time_order(usable)
         train, validation, _ = _counts(len(ordered), fractions)
         ends = {"train": (0, train), "validation": (train, train + validation), "test": (train + validation, None)}
-        parts = {part: [info.episode_id for info in ordered[slice(*span)]] for part, span in ends.items()}
+        blocks = {part: ordered[slice(*span)] for part, span in ends.items()}
+        for earlier, later in itertools.pairwise(PARTS):
+            gap += _leave_gap(blocks[earlier], blocks[later], gap_frames)
+        parts = {part: [info.episode_id for info in block] for part, block in blocks.items()}
         strategy = f"{len(ordered)} episodes in time order: the oldest train, the newest test."
+        if gap:
+            strategy += f" {len(gap)} left out where a continuous recording was cut."
     else:
         groups = group_by_session(usable) if by == "session" else group_by_scenario(usable)
         if len(groups) < 3:
@@ -186,7 +194,28 @@ def _split_by_group(
         parts = _deal([groups], fractions, seed)
         strategy = f"{len(groups)} {by}s dealt out as a whole with seed {seed}, so that no {by} serves two parts."
     kept = {part: tuple(sorted(parts[part])) for part in PARTS}
-    return Split(**kept, gap=(), excluded=tuple(excluded), seed=seed, strategy=strategy, stratified_by=None, by=by)
+    return Split(
+        **kept,
+        gap=tuple(sorted(gap)),
+        excluded=tuple(excluded),
+        seed=seed,
+        strategy=strategy,
+        stratified_by=None,
+        by=by,
+    )
+
+
+def _leave_gap(earlier: list[EpisodeInfo], later: list[EpisodeInfo], gap_frames: int) -> list[str]:
+    """Take episodes off the end of a part where the next one goes on with the same recording; each part keeps one."""
+    taken: list[str] = []
+    frames = 0
+    while frames < gap_frames and len(earlier) > 1:
+        last = earlier[-1]
+        if last.recording_id is None or last.recording_id != later[0].recording_id:
+            break
+        frames += last.num_frames
+        taken.append(earlier.pop().episode_id)
+    return taken
 
 
 def _check(

@@ -81,12 +81,11 @@ def test_what_the_pictures_say_is_shown(open_page: Any, lab: DataRoot) -> None:
     assert not page.exception
     text = said(page)
     assert "Same view, opposite commands" in text
-    assert "driven left" in text
-    assert "driven right" in text
     assert len(page.get("plotly_chart")) == 1
     pictures = [element.proto.body for element in page.get("html")]
-    assert len(pictures) >= 4
-    assert all('src="/mvla/frames/lab/' in picture for picture in pictures)
+    assert len(pictures) >= 2
+    assert all(picture.count('src="/mvla/frames/lab/') == 2 for picture in pictures)
+    assert all("driven left" in picture and "driven right" in picture for picture in pictures[:2])
     assert not [button for button in page.button if button.key == "look_at_pictures"], "nothing is left to look at"
 
 
