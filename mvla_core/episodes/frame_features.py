@@ -3,19 +3,20 @@
 A cached file is named by what it depends on: the encoder with its weights and preprocessing (the folder), and the
 episode file's name, size, modification time, picture key and channel order (a hash). So a changed recording never meets
 old features, nor does one whose colour order was put right. It holds every stored frame whatever the episode's trim is, so
-that trimming costs nothing and cannot mix up frames.
+that trimming costs nothing and cannot mix up frames; only where a stored frame cannot be read does it hold the kept ones alone.
 """
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from mvla_core.episodes.reader import open_episode
+from mvla_core.episodes.reader import open_known
 from mvla_core.errors import EpisodeError
 from mvla_core.files import replacing
 from mvla_core.layout import DataRoot
@@ -67,26 +68,41 @@ def frame_features(root: DataRoot, encoder: FrameEncoder, info: EpisodeInfo) -> 
     Raises:
         EpisodeError: The episode cannot be read.
     """
-    path = _cache_file(root, encoder, info)
-    cached = _read(path, encoder, info)
-    if cached is not None:
-        path.touch()
-        return cached[info.kept]
-    with open_episode(info.path, info.dataset, color_order=info.color_order) as episode:
-        stored_frames = episode.info.num_frames
-        if len(range(stored_frames)[info.kept]) != info.num_frames:
-            message = (
-                f"{info.path.name} has {stored_frames} frames, other than when it was catalogued; look at it again."
-            )
-            raise EpisodeError("shape_mismatch", message)
-        computed = np.empty((stored_frames, *encoder.shape), dtype=encoder.dtype)
-        for begin in range(0, stored_frames, _READ_FRAMES):
-            indices = range(begin, min(begin + _READ_FRAMES, stored_frames))
-            computed[begin : indices.stop] = encoder.encode(episode.frames(indices))
+    for whole in (True, False):
+        path = _cache_file(root, encoder, info, whole)
+        cached = _read(path, encoder, info, whole)
+        if cached is not None:
+            path.touch()
+            return cached
+    try:
+        whole, computed = True, _encode(encoder, replace(info, trim=None), info)
+    except EpisodeError:
+        if info.trim is None:
+            raise
+        # A frame that cannot be read may be one that was cut off for this very reason: the others are still of use.
+        whole, computed = False, _encode(encoder, info, info)
+    path = _cache_file(root, encoder, info, whole)
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.save(file, computed, allow_pickle=False)
     written: Features = np.load(path, mmap_mode="r", allow_pickle=False)
-    return written[info.kept]
+    return written[info.kept] if whole else written
+
+
+def _encode(encoder: FrameEncoder, seen: EpisodeInfo, info: EpisodeInfo) -> Features:
+    """Encode all frames of an episode as it is seen, with its trim or without."""
+    with open_known(seen) as episode:
+        frames = episode.info.num_frames
+        kept = range(frames) if seen.trim is not None else range(frames)[info.kept]
+        if len(kept) != info.num_frames:
+            raise EpisodeError(
+                "shape_mismatch",
+                f"{info.path.name} has {frames} frames, other than when it was catalogued; look at it again.",
+            )
+        computed = np.empty((frames, *encoder.shape), dtype=encoder.dtype)
+        for begin in range(0, frames, _READ_FRAMES):
+            indices = range(begin, min(begin + _READ_FRAMES, frames))
+            computed[begin : indices.stop] = encoder.encode(episode.frames(indices))
+    return computed
 
 
 def trim_cache(root: DataRoot, limit_bytes: int = CACHE_LIMIT_BYTES) -> int:
@@ -106,17 +122,21 @@ def trim_cache(root: DataRoot, limit_bytes: int = CACHE_LIMIT_BYTES) -> int:
     return deleted
 
 
-def _cache_file(root: DataRoot, encoder: FrameEncoder, info: EpisodeInfo) -> Path:
-    depends_on = (info.path.name, info.file_size, info.file_mtime_ns, info.image_key, info.color_order)
+def _cache_file(root: DataRoot, encoder: FrameEncoder, info: EpisodeInfo, whole: bool) -> Path:
+    """Where the features of all stored frames lie, or of those alone that the trim keeps."""
+    depends_on: tuple[Any, ...] = (info.path.name, info.file_size, info.file_mtime_ns, info.image_key, info.color_order)
+    if not whole:
+        depends_on += (info.trim,)
     digest = hashlib.sha256(repr(depends_on).encode()).hexdigest()[:16]
     return cache_folder(root) / encoder.key / info.dataset / f"{info.episode_id}-{digest}.npy"
 
 
-def _read(path: Path, encoder: FrameEncoder, info: EpisodeInfo) -> Features | None:
-    """Return the cached features, or None where they are missing, damaged or of another form (they are then remade)."""
+def _read(path: Path, encoder: FrameEncoder, info: EpisodeInfo, whole: bool) -> Features | None:
+    """Return the kept frames' cached features, or None where they are missing, damaged or of another form (then remade)."""
     try:
         cached: Features = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
+    kept = cached[info.kept] if whole else cached
     of_encoder = cached.shape[1:] == encoder.shape and cached.dtype == encoder.dtype
-    return cached if of_encoder and len(cached[info.kept]) == info.num_frames else None
+    return kept if of_encoder and len(kept) == info.num_frames else None

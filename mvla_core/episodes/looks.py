@@ -40,7 +40,7 @@ class Looks:
     """What the frames of one episode look like.
 
     Attributes:
-        vectors: float16 (num_frames, 256). Their cosine, after the mean of a data set is taken away, says how alike two frames
+        vectors: float16 (num_frames, 256); NaN for a stored frame that could not be read. Their cosine, after the mean of a data set is taken away, says how alike two frames
             are.
         hashes: uint64 (num_frames,). Frames whose hashes differ in a few bits show the same picture.
     """
@@ -146,7 +146,7 @@ def load_looks(root: DataRoot, episodes: Sequence[EpisodeInfo]) -> Mapping[str, 
             continue
         stored = Looks.from_bytes(entry.data)
         looks = Looks(stored.vectors[info.kept], stored.hashes[info.kept])
-        if len(looks) == info.num_frames:
+        if len(looks) == info.num_frames and not np.isnan(looks.vectors).any():
             found[info.episode_id] = looks
     return found
 

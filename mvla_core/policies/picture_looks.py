@@ -14,7 +14,15 @@ from mvla_core.episodes.cache_table import CachedEntry
 from mvla_core.episodes.curation import scan_curated
 from mvla_core.episodes.dataset import resolve_dataset
 from mvla_core.episodes.frame_features import FrameEncoder, frame_features, trim_cache
-from mvla_core.episodes.looks import Looks, look_table, look_vectors, looks_entry, perceptual_hash, without_looks
+from mvla_core.episodes.looks import (
+    VECTOR_SIZE,
+    Looks,
+    look_table,
+    look_vectors,
+    looks_entry,
+    perceptual_hash,
+    without_looks,
+)
 from mvla_core.episodes.reader import open_episode
 from mvla_core.errors import EpisodeError
 from mvla_core.layout import DataRoot
@@ -84,9 +92,25 @@ def look_at_pictures(
 
 
 def _look(root: DataRoot, eyes: FrameEncoder, info: EpisodeInfo) -> Looks:
-    """Describe all stored frames, whatever is trimmed."""
+    """Describe all stored frames, whatever is trimmed.
+
+    Where one of them cannot be read but the trim has cut it off, it gets NaN and the others are described.
+    """
     with open_episode(info.path, info.dataset, color_order=info.color_order) as episode:
         stored = episode.info.num_frames
-        hashes = [perceptual_hash(episode.frame(index)) for index in range(stored)]
-    features = frame_features(root, eyes, replace(info, trim=None, num_frames=stored))
-    return Looks(look_vectors(features), np.array(hashes, dtype=np.uint64))
+        kept = range(stored)[info.kept]
+        hashes = np.zeros(stored, dtype=np.uint64)
+        for index in range(stored):
+            try:
+                hashes[index] = perceptual_hash(episode.frame(index))
+            except EpisodeError:
+                if index in kept:
+                    raise
+    if info.trim is None:
+        return Looks(look_vectors(frame_features(root, eyes, info)), hashes)
+    vectors = np.full((stored, VECTOR_SIZE), np.nan, dtype=np.float16)
+    try:
+        vectors[:] = look_vectors(frame_features(root, eyes, replace(info, trim=None, num_frames=stored)))
+    except EpisodeError:
+        vectors[info.kept] = look_vectors(frame_features(root, eyes, info))
+    return Looks(vectors, hashes)

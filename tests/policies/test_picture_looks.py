@@ -14,8 +14,9 @@ from mvla_core.episodes.curation import scan_curated
 from mvla_core.episodes.dataset import named_dataset
 from mvla_core.episodes.frame_features import frame_features
 from mvla_core.episodes.looks import load_looks, look_vectors, without_looks
+from mvla_core.episodes.notes import Change
 from mvla_core.episodes.writer import write_episode
-from mvla_core.errors import Stopped
+from mvla_core.errors import EpisodeError, Stopped
 from mvla_core.layout import DataRoot
 from mvla_core.policies.compact import EfficientNetEncoder
 from mvla_core.policies.picture_looks import look_at_pictures
@@ -41,6 +42,15 @@ def root(tmp_path: Path, frames: Frame) -> DataRoot:
         moved = np.roll(frames, number, axis=0)
         write_episode(root.dataset("walk") / f"{name}.h5", moved, np.ones((7, 2)), action_space=ActionSpace.default(2))
     return root
+
+
+def damage(path: Path, frame: int) -> None:
+    """Overwrite the compressed bytes of one frame."""
+    with h5py.File(path) as file:
+        where = file["images"].id.get_chunk_info(frame)
+    content = bytearray(path.read_bytes())
+    content[where.byte_offset : where.byte_offset + where.size] = b"\0" * where.size
+    path.write_bytes(content)
 
 
 def test_every_frame_is_encoded_once_and_training_finds_its_features(root: DataRoot) -> None:
@@ -80,12 +90,7 @@ def test_exchanged_colours_are_looked_at_anew(root: DataRoot) -> None:
 
 
 def test_a_damaged_frame_is_told_and_the_others_are_looked_at(root: DataRoot) -> None:
-    path = root.dataset("walk") / "b.h5"
-    with h5py.File(path) as file:
-        where = file["images"].id.get_chunk_info(3)
-    content = bytearray(path.read_bytes())
-    content[where.byte_offset : where.byte_offset + where.size] = b"\0" * where.size
-    path.write_bytes(content)
+    damage(root.dataset("walk") / "b.h5", 3)
     notes: list[str] = []
 
     class Noting(Progress):
@@ -96,6 +101,24 @@ def test_a_damaged_frame_is_told_and_the_others_are_looked_at(root: DataRoot) ->
     result = look_at_pictures(root, "walk", Noting())
     assert (result["looked_at"], result["failed"]) == (2, ["b"])
     assert any("b.h5" in note for note in notes)
+
+
+def test_a_damaged_frame_that_is_trimmed_off_harms_nobody(root: DataRoot) -> None:
+    damage(root.dataset("walk") / "b.h5", 6)
+    look_at_pictures(root, "walk")
+    ref = named_dataset(root, "walk")
+    change(root, ref, {"b": Change(trim=(0, 5))}, "Trim the damaged end")
+    assert look_at_pictures(root, "walk")["looked_at"] == 1
+    eyes = Counting()
+    info = scan_curated(root, ref).by_id("b")
+    looks = load_looks(root, [info])["b"]
+    assert len(looks) == 6
+    assert np.array_equal(look_vectors(frame_features(root, eyes, info)), looks.vectors)
+    assert eyes.frames == 0, "the kept frames are in the cache"
+    whole = scan(root, ref).by_id("b")
+    assert load_looks(root, [whole]) == {}
+    with pytest.raises(EpisodeError):
+        frame_features(root, eyes, whole)
 
 
 def test_what_was_looked_at_before_a_stop_is_kept(root: DataRoot) -> None:
