@@ -8,10 +8,15 @@ from typing import Any
 
 import streamlit as st
 
+from app.augmentation_choice import choose_augmentation, tell_augmentation
+from app.augmentation_findings import usable_episodes
+from mvla_core.datasets.split import make_split
+from mvla_core.errors import MvlaError
 from mvla_core.training.recipe import PRESETS, Preset, Recipe, recipe_fields
 from mvla_core.training.settings import RecipeField
 
 OFTEN_CHANGED = ("epochs", "patience", "learning_rate", "batch_size", "window_size", "chunk_size", "seed")
+AUGMENTATION = "augmentation"
 GROUP_TITLES = {
     "policy": ("Policy", ":material/neurology:"),
     "lora": ("LoRA", ":material/layers:"),
@@ -36,20 +41,44 @@ def choose_preset() -> Preset:
     return PRESETS[name]
 
 
-def edit_recipe(preset: Preset) -> dict[str, Any]:
+def edit_recipe(preset: Preset, dataset: str | None = None) -> dict[str, Any]:
     """Show every setting with the preset's value and return those that were changed, by name.
 
     Values are within their ranges, but may contradict each other: `Recipe.changed` says so.
+
+    Args:
+        preset: The recipe to begin with.
+        dataset: What is trained on, so that it can be said how many augmented episodes there will be; None leaves that open.
     """
     fields = {field.name: field for field in recipe_fields()}
     values = _inputs([fields[name] for name in OFTEN_CHANGED], preset)
-    rest = [field for field in fields.values() if field.name not in OFTEN_CHANGED]
+    key = f"recipe_{preset.name}_{AUGMENTATION}"
+    values[AUGMENTATION] = choose_augmentation(preset.recipe.augmentation, dataset, key)
+    line = st.container()
+    rest = [field for field in fields.values() if field.name not in (*OFTEN_CHANGED, AUGMENTATION)]
     for group, (title, icon) in GROUP_TITLES.items():
         members = [field for field in rest if field.group == group]
         with st.expander(f"{title}: {len(members)} more", icon=icon):
             values |= _inputs(members, preset)
     recipe = preset.recipe.to_json()
-    return {name: value for name, value in values.items() if value != recipe[name]}
+    overrides = {name: value for name, value in values.items() if value != recipe[name]}
+    with line:
+        tell_augmentation(values[AUGMENTATION], _train_episodes(preset, dataset, overrides))
+    return overrides
+
+
+def _train_episodes(preset: Preset, dataset: str | None, overrides: dict[str, Any]) -> int | None:
+    """How many episodes teach; None where the settings contradict each other or the data cannot be split, which the page tells."""
+    if dataset is None:
+        return None
+    try:
+        recipe = preset.recipe.changed(overrides)
+        episodes = usable_episodes(dataset)
+        return len(
+            make_split(episodes, by=recipe.split_by, seed=recipe.seed, min_frames=recipe.window.minimum_frames).train
+        )
+    except MvlaError:
+        return None
 
 
 def _inputs(fields: Sequence[RecipeField], preset: Preset) -> dict[str, Any]:

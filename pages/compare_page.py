@@ -1,13 +1,15 @@
-"""Compare: up to four episodes on one scrubber, at the same frame or at the same share of their length."""
+"""Compare: up to four episodes, or one before and after augmentation, on one scrubber."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from app.annotated import annotations_of, as_shown, told_instruction
+from app.augmented_comparison import show_augmented
 from app.cached import driven
 from app.catalogues import find_episode, known_dataset
 from app.components.compare.compare import show_comparison
+from app.language import PageText, chosen_language
 from app.page_parts import empty_state, heading
 from app.places import COMPARE, OVERVIEW
 from app.session import FRAME_KEY, data_root, whole_number
@@ -33,6 +35,9 @@ if not known:
         OVERVIEW,
         "Get episodes",
     )
+    st.stop()
+
+if show_augmented(known, PageText(chosen_language())):
     st.stop()
 
 asked = [name for name in st.query_params.get(IDS_KEY, "").split(",") if name]

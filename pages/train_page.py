@@ -28,7 +28,7 @@ if dataset is None:
 
 preset = choose_preset()
 st.subheader("Settings", anchor=False)
-overrides = edit_recipe(preset)
+overrides = edit_recipe(preset, dataset)
 
 st.subheader("What it will take", anchor=False)
 try:

@@ -40,8 +40,8 @@ class Looks:
     """What the frames of one episode look like.
 
     Attributes:
-        vectors: float16 (num_frames, 256); NaN for a stored frame that could not be read. Their cosine, after the mean of a data set is taken away, says how alike two frames
-            are.
+        vectors: float16 (num_frames, 256); NaN for a stored frame that could not be read. Their cosine, after the mean of a data
+            set is taken away, says how alike two frames are.
         hashes: uint64 (num_frames,). Frames whose hashes differ in a few bits show the same picture.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -40,8 +40,24 @@ def show_comparison(
         link: Parameters of the page's address beside which step and alignment are kept there.
         key: The element's key.
     """
-    shown = [
+    panes = [
         player_data(info, actions) | {"name": f"{info.dataset}/{info.episode_id}", "instruction": instruction}
         for info, actions, instruction in episodes
     ]
+    show_panes(panes, align=align, start=start, link=link, key=key)
+
+
+def show_panes(
+    panes: Sequence[Mapping[str, Any]], *, align: Alignment, start: int, link: Mapping[str, str], key: str
+) -> None:
+    """Mount a comparison of anything that has frames and velocities.
+
+    Args:
+        panes: One to four: what `player_data` gives, with `name` and `instruction` beside.
+        align: As in `show_comparison`, like all that follows.
+        start: The step shown first.
+        link: Parameters of the page's address.
+        key: The element's key.
+    """
+    shown = [dict(pane) for pane in panes]
     _MOUNT(key=key, data={"episodes": shown, "align": align, "start": max(0, start), "link": dict(link)})

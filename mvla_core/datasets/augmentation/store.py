@@ -13,7 +13,6 @@ from mvla_core.errors import MvlaError, RecipeError, UserInputError, did_you_mea
 from mvla_core.files import IDENTIFIER, read_json, write_json
 from mvla_core.layout import DataRoot
 
-
 _BINNED = re.compile(r"(?P<name>.+)\.(?P<deleted>\d{1,20})\.json")
 _NS = 1e-9
 
