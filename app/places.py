@@ -35,7 +35,12 @@ EPISODES = Place(
     ":material/movie:",
     "Every recording: its frames, its velocities, and what is wrong with it.",
 )
-COMPARE = Place("compare", "Compare", ":material/splitscreen:", "Up to four episodes side by side, on one scrubber.")
+COMPARE = Place(
+    "compare",
+    "Compare",
+    ":material/splitscreen:",
+    "Up to four episodes side by side on one scrubber, or one beside its augmented copy.",
+)
 DATASET = Place(
     "dataset", "Data set", ":material/fact_check:", "Is this data worth training on, or would a clock drive as well?"
 )
