@@ -18,7 +18,7 @@ import numpy as np
 from mvla_core.audit.conflicts import Conflict, ConflictEvidence, FramePlace
 from mvla_core.audit.leaks import LeakEvidence, Twin
 from mvla_core.audit.pictures import PictureAudit
-from mvla_core.audit.vision import VisionEvidence
+from mvla_core.audit.vision import PictureBaseline, VisionEvidence
 from mvla_core.datasets.split import Split
 from mvla_core.datasets.windows import WindowSpec
 from mvla_core.episodes.looks import Looks
@@ -28,7 +28,7 @@ from mvla_core.metrics.intervals import Interval
 from mvla_core.progress import SILENT, Progress
 from mvla_core.schema import ActionSequence, EpisodeInfo
 
-_VERSION = 1
+_VERSION = 2
 """Raise it when a formula of vision, conflicts or leaks changes."""
 _KEPT = 32
 
@@ -110,6 +110,10 @@ def _from_json(value: Mapping[str, Any]) -> PictureAudit:
             "vision": None if vision is None else _vision(vision),
             "conflicts": None if conflicts is None else _conflicts(conflicts),
             "leaks": None if leaks is None else _leaks(leaks),
+            "baselines": {
+                name: PictureBaseline(**{**kept, "explained": Interval(**kept["explained"])})
+                for name, kept in value["baselines"].items()
+            },
         }
     )
 

@@ -12,7 +12,7 @@ from mvla_core.audit.conflicts import ConflictEvidence, conflict_evidence
 from mvla_core.audit.leaks import LeakEvidence, leak_evidence
 from mvla_core.audit.likeness import same_view_likeness
 from mvla_core.audit.thresholds import Thresholds
-from mvla_core.audit.vision import VisionEvidence, vision_evidence
+from mvla_core.audit.vision import PictureBaseline, VisionEvidence, picture_baselines, vision_evidence
 from mvla_core.audit.wording import NAMED_AT_MOST, names_of, percent
 from mvla_core.datasets.split import Split
 from mvla_core.datasets.windows import WindowSpec
@@ -38,6 +38,7 @@ class PictureAudit:
         vision: What pictures explain beyond a clock; None with too few episodes.
         conflicts: Same views, opposite commands; None where no axis steers to the side, or views cannot be compared.
         leaks: What the held-out part shares with the training part; None without a split.
+        baselines: The nearest-picture predictors on the test part; empty unless all of train and test have been looked at.
     """
 
     looked_at: int
@@ -47,6 +48,7 @@ class PictureAudit:
     vision: VisionEvidence | None
     conflicts: ConflictEvidence | None
     leaks: LeakEvidence | None
+    baselines: Mapping[str, PictureBaseline]
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -57,6 +59,7 @@ class PictureAudit:
             "vision": None if self.vision is None else self.vision.to_json(),
             "conflicts": None if self.conflicts is None else self.conflicts.to_json(),
             "leaks": None if self.leaks is None else self.leaks.to_json(),
+            "baselines": {name: baseline.to_json() for name, baseline in self.baselines.items()},
         }
 
 
@@ -95,7 +98,23 @@ def audit_pictures(
     if same_view is not None:
         conflicts = conflict_evidence(infos, actions, vectors, space, window.chunk_size, same_view)
     leaks = None if split is None else leak_evidence(episodes, split, looks, same_view)
-    return PictureAudit(len(known), len(episodes), len(kept), same_view, vision, conflicts, leaks)
+    baselines = _baselines(sequences, looks, split, window, space)
+    return PictureAudit(len(known), len(episodes), len(kept), same_view, vision, conflicts, leaks, baselines)
+
+
+def _baselines(
+    sequences: Sequence[ActionSequence],
+    looks: Mapping[str, Looks],
+    split: Split | None,
+    window: WindowSpec,
+    space: ActionSpace,
+) -> dict[str, PictureBaseline]:
+    if split is None or any(name not in looks for name in (*split.train, *split.test)):
+        return {}
+    by_id = {sequence.episode_id: sequence for sequence in sequences}
+    train, test = ([by_id[name] for name in part] for part in (split.train, split.test))
+    vectors = {name: looks[name].vectors for name in (*split.train, *split.test)}
+    return picture_baselines(train, test, vectors, window, space)
 
 
 def picture_audit_findings(dataset: str, audit: PictureAudit, limits: Thresholds) -> list[Finding]:

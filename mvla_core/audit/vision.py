@@ -150,6 +150,68 @@ def vision_evidence(
     return _weigh(rows, windows, kept, weights, space, chosen)
 
 
+@dataclass(frozen=True)
+class PictureBaseline:
+    """A nearest-picture predictor on the windows of the split's test part, as the trivial predictors are measured there.
+
+    Attributes:
+        rmse: Root mean squared error in physical units, mean over steps and axes.
+        huber: Mean Huber loss, likewise.
+        explained: Share of the constant's squared error that it removes, with its interval over the test episodes.
+    """
+
+    rmse: float
+    huber: float
+    explained: Interval
+
+    def to_json(self) -> dict[str, Any]:
+        told = self.explained.to_json()
+        return {
+            "rmse": self.rmse,
+            "huber": self.huber,
+            "explained": told["value"],
+            "explained_low": told["low"],
+            "explained_high": told["high"],
+        }
+
+
+def picture_baselines(
+    train: Sequence[ActionSequence],
+    test: Sequence[ActionSequence],
+    vectors: Mapping[str, Vectors],
+    window: WindowSpec,
+    space: ActionSpace,
+) -> dict[str, PictureBaseline]:
+    """Fit the nearest-picture predictors on the training part and measure them on the windows of the test part.
+
+    Args:
+        train: At least one episode.
+        test: At least one episode.
+        vectors: Episode id -> float (num_frames, D), for every one of them.
+        window: Which windows are measured.
+        space: Names the axes and their units.
+    """
+    weights = axis_weights(train, space)
+    lasts = [last_frames(sequence.num_frames, window) for sequence in test]
+    seen = [vectors[sequence.episode_id] for sequence in test]
+    targets = [chunk_targets(each.actions, last, window.chunk_size) for each, last in zip(test, lasts, strict=True)]
+
+    def errors_of(predicted: Sequence[Chunks]) -> ErrorSums:
+        return ErrorSums.join([error_sums(values, *true) for values, true in zip(predicted, targets, strict=True)])
+
+    constant = TRIVIAL_PREDICTORS["constant"].fit(train)
+    plain = errors_of([constant.predict(each, last, window.chunk_size) for each, last in zip(test, lasts, strict=True)])
+    found = {}
+    for name in PICTURES:
+        remembered = NearestPicture.fit(
+            train, vectors, window.chunk_size, same_instruction=name != PICTURES[0], axis_weights=weights
+        )
+        errors = errors_of(remembered.predict_each(test, seen, lasts, window.chunk_size))
+        explained = skill(errors.squared @ weights, plain.squared @ weights)
+        found[name] = PictureBaseline(errors.rmse(), errors.huber_loss(), explained)
+    return found
+
+
 def _asked_frames(sequences: Sequence[ActionSequence], window: WindowSpec) -> list[npt.NDArray[np.int64]]:
     """The last observed frames that are predicted, for each episode at least one."""
     windows = [last_frames(sequence.num_frames, window) for sequence in sequences]

@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     if options.splits and audited.action_space is not None:
         splits = splits_of(data_root(options), audited)
         result["splits"] = [option.to_json() for option in splits]
-        text += "\n" + describe_splits(result["splits"])
+        text += "\n" + describe_splits(result["splits"], options.lang)
     if options.compare:
         compared = compare_datasets(
             data_root(options), options.dataset, options.compare, window=window, seed=options.seed, audited=audited
@@ -92,23 +92,29 @@ def _look_at_pictures(options: argparse.Namespace) -> None:
     run_to_end(root, "features", new_job_folder(root, "features"), config, title=f"Look at the pictures of {name}")
 
 
-def describe_splits(splits: list[dict[str, Any]]) -> str:
-    """The ways to split as lines of text."""
-    lines = ["", "Ways to split"]
+def describe_splits(splits: list[dict[str, Any]], language: Language) -> str:
+    """The ways to split as lines of text; why one is impossible is said in English."""
+    from mvla_core.audit.table_wording import table_catalog
+
+    words = table_catalog(language)["splits"]
+
+    def say(name: str, **values: Any) -> str:
+        return format_text(language, words[name], values)
+
+    lines = ["", words["title"]]
     for option in splits:
         if not option["possible"]:
-            lines.append(f"  {option['by']}: {option['impossible']}")
+            lines.append(f"  {words[option['by']]}: {option['impossible']}")
             continue
-        sizes = " / ".join(str(number) for number in option["episodes"].values())
-        clock = option["clock_explained"]["value"]
-        told = [f"train / validation / test {sizes}", f"a clock explains {max(0.0, clock or 0.0):.0%}"]
+        told = [say("sizes", sizes=" / ".join(str(number) for number in option["episodes"].values()))]
+        told.append(say("clock", share=max(0.0, option["clock_explained"]["value"] or 0.0)))
         if option["shared_sessions"] is not None:
-            told.append(f"{option['shared_sessions']} held out of trained sessions")
+            told.append(say("sessions", number=option["shared_sessions"]))
         if option["leaked"]:
-            told.append(f"{option['leaked']} leaked")
+            told.append(say("leaked", number=option["leaked"]))
         if option["missing_instructions"]:
-            told.append(f"not tested: {', '.join(option['missing_instructions'])}")
-        lines.append(f"  {option['by']} ({option['asks']}): {'; '.join(told)}")
+            told.append(say("missing", names=", ".join(option["missing_instructions"])))
+        lines.append(f"  {words[option['by']]}: {'; '.join(told)}")
     return "\n".join(lines)
 
 

@@ -21,6 +21,7 @@ from mvla_core.audit.vision import vision_evidence
 from mvla_core.datasets.split import make_split
 from mvla_core.datasets.windows import WindowSpec
 from mvla_core.episodes.looks import VECTOR_SIZE, Looks
+from mvla_core.metrics.nearest_picture import NearestPicture
 from mvla_core.schema import ActionSequence, ActionSpace, EpisodeInfo
 
 Maker = Callable[..., EpisodeInfo]
@@ -267,3 +268,25 @@ def test_what_pictures_say_is_kept_until_something_changes(make_info: Maker, tmp
         file.write_text("{damaged", encoding="utf-8")
     assert measured().vision == world.audit().vision
     assert len(calls) == 5
+
+
+def test_nearest_pictures_on_the_test_part_of_the_split(make_info: Maker) -> None:
+    world = World(make_info)
+    audit = world.audit()
+    assert audit.baselines["nearest_picture"].explained.value > 0.5
+    split = make_split(world.infos)
+    by_id = {sequence.episode_id: sequence for sequence in world.sequences}
+    window = WindowSpec(4, 4)
+    remembered = NearestPicture.fit([by_id[name] for name in split.train], world.vectors, 4, axis_weights=np.ones(2))
+    squared, count = 0.0, 0
+    for name in split.test:
+        last = np.arange(3, FRAMES)
+        predicted = remembered.predict(by_id[name], world.vectors[name], last, 4)
+        for row, t in enumerate(last):
+            true = by_id[name].actions[t : t + 4]
+            squared += float(np.square(predicted[row, : len(true)].astype(float) - true).sum())
+            count += true.size
+    assert audit.baselines["nearest_picture"].rmse == pytest.approx(np.sqrt(squared / count), rel=1e-6)
+    half = {name: looks for name, looks in world.looks.items() if name < "e008"}
+    partly = audit_pictures(world.infos, world.sequences, half, split, window, SPACE)
+    assert partly.baselines == {}

@@ -64,3 +64,20 @@ def test_a_damaged_limits_file_is_one_sentence(recorded: DataRoot, capsys: pytes
     said = capsys.readouterr().err.strip()
     assert "thresholds.toml cannot be read" in said
     assert "Traceback" not in said
+
+
+def test_pictures_are_looked_at_in_a_job_and_joined(recorded: DataRoot, capsys: pytest.CaptureFixture[str]) -> None:
+    before = audited(recorded, capsys)["pictures"]
+    assert isinstance(before, dict)
+    assert (before["looked_at"], before["vision"], before["baselines"]) == (0, None, {})
+    found = audited(recorded, capsys, "--pictures", "--splits")
+    pictures, splits = found["pictures"], found["splits"]
+    assert isinstance(pictures, dict)
+    assert (pictures["looked_at"], pictures["episodes"]) == (6, 6)
+    assert pictures["vision"]["predictors"].keys() >= {"constant", "frame_index", "repeat_last", "nearest_picture"}
+    assert pictures["baselines"].keys() == {"nearest_picture", "nearest_picture_instruction"}
+    assert isinstance(splits, list)
+    assert [option["by"] for option in splits] == ["episode", "session", "scenario", "time"]
+    assert [option["possible"] for option in splits] == [True, False, False, False]
+    assert main(["audit", "few", "--data-root", str(recorded.path), "--splits", "--lang", "ko"]) == 0
+    assert "분할 방법" in capsys.readouterr().out
