@@ -1,26 +1,33 @@
-"""Background jobs as pages show them: a card with live progress and a stop button, and the badge in the sidebar."""
+"""Background jobs as pages show them: a card with live progress and its buttons, and the badge in the sidebar."""
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 import streamlit as st
 
+from app.bell import ring_for, show_bell
+from app.job_controls import running_controls, tell_trouble
 from app.job_progress import JobReading, read_on
 from app.places import EPISODES, RUNS
-from app.session import DATASET_KEY, data_root
+from app.session import DATASET_KEY, data_root, redraw
 from app.text import count, duration, moment, plain
 from mvla_core.files import read_json
+from mvla_core.jobs.devices import slot_for
 from mvla_core.jobs.folders import new_job_folder
 from mvla_core.jobs.model import Job
 from mvla_core.jobs.queue import JobQueue
+from mvla_core.training.machine import cuda_devices
 
 BADGE_INTERVAL_S = 2.0
 CARD_INTERVAL_S = 1.0
+LATEST_LOOKED_AT = 20
 SKIPPED_SHOWN = 3
 STATUS_BADGES = {
     "queued": ("gray", ":material/schedule:"),
     "running": ("blue", ":material/progress_activity:"),
+    "paused": ("orange", ":material/pause:"),
     "stopping": ("orange", ":material/front_hand:"),
     "succeeded": ("green", ":material/check:"),
     "failed": ("red", ":material/error:"),
@@ -35,7 +42,9 @@ STATUS_BADGES = {
 def launch(kind: str, config: dict[str, Any], title: str) -> Job:
     """Queue a job other than a training, in a folder of its own, and remember it for this session."""
     root = data_root()
-    job = JobQueue(root).submit(kind, new_job_folder(root, kind), config, title=title)
+    queue = JobQueue(root)
+    slot = slot_for(kind, len(cuda_devices()), queue.active())
+    job = queue.submit(kind, new_job_folder(root, kind), config, title=title, device=slot)
     st.session_state.setdefault("launched", {})[kind] = job.id
     _awaited().add(job.id)
     return job
@@ -96,14 +105,35 @@ def running_badge() -> None:
     seen: dict[int, str] = st.session_state.get("seen_active", {})
     now = {job.id: job.status for job in jobs}
     st.session_state["seen_active"] = now
-    if ended := sorted(seen.keys() - now.keys()):
-        queue = JobQueue(data_root())
-        st.session_state["ended_jobs"] = [queue.get(job_id) for job_id in ended]
-    if any(now.get(job_id) != status for job_id, status in seen.items()):
-        st.rerun()
+    if ended := _ended_since(seen.keys(), now.keys()):
+        st.session_state["ended_jobs"] = ended
+        ring_for(ended)
+    if ended or any(now.get(job_id) != status for job_id, status in seen.items()):
+        redraw()
     if not jobs:
         st.caption(":material/bedtime: Nothing is running.")
-        return
+    else:
+        _show_badge(jobs)
+    if st.session_state["newest_job"]:
+        show_bell()
+
+
+def _ended_since(seen: Set[int], now: Set[int]) -> list[Job]:
+    """The jobs that have ended since the last look, also those so short that no look ever met them."""
+    root = data_root()
+    if not root.jobs_database.exists():
+        st.session_state["newest_job"] = 0
+        return []
+    latest = JobQueue(root).list(LATEST_LOOKED_AT)
+    newest_before = st.session_state.get("newest_job")
+    st.session_state["newest_job"] = max((job.id for job in latest), default=0)
+    ended = {job_id: JobQueue(root).get(job_id) for job_id in seen - now}
+    if newest_before is not None:
+        ended |= {job.id: job for job in latest if job.id > newest_before and not job.active}
+    return [ended[job_id] for job_id in sorted(ended)]
+
+
+def _show_badge(jobs: list[Job]) -> None:
     for job in jobs[:2]:
         with st.container(border=True, gap="xsmall"):
             reading = reading_of(job)
@@ -111,7 +141,9 @@ def running_badge() -> None:
             if job.status == "queued":
                 st.caption("waits in the queue")
             else:
-                st.progress(reading.share or 0.0, text=plain(reading.stage or job.status))
+                left = f" · about {duration(reading.left_s)} left" if reading.left_s is not None else ""
+                words = plain(reading.stage or job.status) + left if job.status == "running" else job.status
+                st.progress(reading.share or 0.0, text=words)
     if len(jobs) > 2:
         st.caption(f"and {len(jobs) - 2} more")
     st.page_link(RUNS.path, label="All jobs", icon=RUNS.icon)
@@ -136,7 +168,7 @@ def job_card(job_id: int) -> None:
     elif job_id in _awaited():
         # It ended since the page was drawn, perhaps between two looks of the badge: the page has more to show now.
         _awaited().discard(job_id)
-        st.rerun()
+        redraw()
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{plain(job.title or job.kind)}**", width="content")
@@ -144,8 +176,10 @@ def job_card(job_id: int) -> None:
         reading = reading_of(job)
         if job.active:
             st.progress(reading.share or 0.0, text=plain(reading.text) or _waiting(job))
-            if job.status != "stopping":
-                _stop_button(job)
+            if job.message:
+                st.caption(plain(job.message))
+            running_controls(job, "")
+            tell_trouble()
         elif job.status == "succeeded":
             took = duration(job.finished - job.started) if job.finished and job.started else "-"
             st.caption(f"Finished {moment(job.finished)} after {took}. {plain(_brought(job))}")
@@ -180,22 +214,3 @@ def _brought(job: Job) -> str:
 
 def _waiting(job: Job) -> str:
     return "Waits for the jobs before it." if job.status == "queued" else "Starting."
-
-
-def _stop_button(job: Job) -> None:
-    asking = f"stop_asked_{job.id}"
-
-    def ask(on: bool) -> None:
-        st.session_state[asking] = on
-
-    def stop() -> None:
-        JobQueue(data_root()).request_stop(job.id)
-        ask(False)
-
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if not st.session_state.get(asking):
-            st.button("Stop", key=f"stop_{job.id}", icon=":material/stop_circle:", on_click=ask, args=(True,))
-            return
-        st.markdown("Stop it? What is finished is kept.", width="content")
-        st.button("Stop now", key=f"stop_now_{job.id}", type="primary", icon=":material/stop_circle:", on_click=stop)
-        st.button("Keep running", key=f"keep_{job.id}", on_click=ask, args=(False,))

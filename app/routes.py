@@ -1,17 +1,19 @@
 """What the browser fetches beside the pages: frames as JPEG, the progress of a run, a written report.
 
-Clients send identifiers, never paths; each is checked before it becomes part of one. All routes only read, answer only to
-host names on the allow-list (a page of another site that points its own name at this machine gets nothing) and refuse
-requests that another site makes. Errors are one sentence of plain text.
+Clients send identifiers, never paths; each is checked before it becomes part of one. All routes answer only to host names on
+the allow-list (a page of another site that points its own name at this machine gets nothing) and refuse requests that
+another site makes. They only read, but for the uploads (`upload_routes`). Errors are one sentence of plain text.
 
     GET /mvla/frames/{dataset}/{episode_id}/{index}.jpg?w=640&v=<mtime>
     GET /mvla/strips/{dataset}/{episode_id}.jpg?v=<mtime>
+    GET /mvla/curation/{dataset}.json                -> the curation, to be kept
     GET /mvla/runs/{run_id}/progress?offset=N         -> {"offset", "rows"}
     GET /mvla/runs/{run_id}/report/{lang}             -> the report, in a sandbox
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import wraps
 from urllib.parse import quote
@@ -19,13 +21,20 @@ from urllib.parse import quote
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from streamlit import config as streamlit_config
 
 from app.annotated import as_shown
+from app.answers import HEADERS, NEVER, UnusableAddress, foreign, sentence, whole_number
+from app.augmented_frames import AUGMENTED_ROUTES
 from app.catalogues import find_episode
+from app.metrics_routes import METRICS_ROUTES
+from app.report_routes import REPORT_ROUTES
 from app.session import data_root
+from app.upload_routes import UPLOAD_ROUTES
+from mvla_core.episodes.annotations import export_json
+from mvla_core.episodes.dataset import named_dataset
 from mvla_core.episodes.pictures import frame_jpeg
 from mvla_core.episodes.thumbnails import make_strip, thumbnail_strip
 from mvla_core.errors import EpisodeError, MvlaError, RunError, UserInputError
@@ -37,15 +46,9 @@ MAX_WIDTH_PX = 1920
 PROGRESS_EVENTS = frozenset({"step", "epoch", "stage", "note"})
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 _FOREVER = "private, max-age=31536000, immutable"
-_NEVER = "no-store"
-_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
 _REPORT_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
 
 Handler = Callable[[Request], Response]
-
-
-class UnusableAddress(UserInputError):
-    """A part of an address cannot be what it stands for, whatever there is on the disk."""
 
 
 def frame_url(info: EpisodeInfo) -> str:
@@ -71,6 +74,11 @@ def _version(info: EpisodeInfo) -> str:
     return f"{info.file_mtime_ns}{info.color_order}"
 
 
+def curation_url(dataset: str) -> str:
+    """Address of a data set's curation as a file."""
+    return f"/mvla/curation/{quote(dataset, safe='')}.json"
+
+
 def progress_url(run_id: str) -> str:
     """Address of a run's progress, to which `?offset=N` is added."""
     return f"/mvla/runs/{quote(run_id, safe='')}/progress"
@@ -86,35 +94,19 @@ def _answering(handler: Handler) -> Handler:
 
     @wraps(handler)
     def answer(request: Request) -> Response:
-        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            return _sentence("This address answers only to the workbench's own pages.", 403)
+        if foreign(request):
+            return sentence("This address answers only to the workbench's own pages.", 403)
         try:
             response = handler(request)
         except UnusableAddress as error:
-            return _sentence(str(error), 400)
+            return sentence(str(error), 400)
         except MvlaError as error:
-            return _sentence(str(error), 404)
-        for name, value in _HEADERS.items():
+            return sentence(str(error), 404)
+        for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response
 
     return answer
-
-
-def _sentence(text: str, status: int) -> Response:
-    return PlainTextResponse(text, status_code=status, headers={"Cache-Control": _NEVER, **_HEADERS})
-
-
-def _whole_number(text: str, name: str, highest: int) -> int:
-    """A number that came in an address.
-
-    Raises:
-        UnusableAddress: It is not a whole number from 0 to `highest`.
-    """
-    # Alone, isdecimal() would let other scripts' digits through, and thousands of them.
-    if not (text.isascii() and text.isdecimal() and len(text) <= 18) or int(text) > highest:
-        raise UnusableAddress(f"The {name} {text[:24]!r} cannot be used: expected a whole number from 0 to {highest}.")
-    return int(text)
 
 
 def _identifier(request: Request, parameter: str, what: str) -> str:
@@ -132,8 +124,8 @@ def _identifier(request: Request, parameter: str, what: str) -> str:
 @_answering
 def frame(request: Request) -> Response:
     """One frame as JPEG, at most `w` pixels wide. With `v` it never changes, so the browser may keep it for good."""
-    width = _whole_number(request.query_params.get("w", str(MAX_WIDTH_PX)), "width", 100_000)
-    index = _whole_number(request.path_params["index"], "frame", 10**9)
+    width = whole_number(request.query_params.get("w", str(MAX_WIDTH_PX)), "width", 100_000)
+    index = whole_number(request.path_params["index"], "frame", 10**9)
     root = data_root()
     dataset = _identifier(request, "dataset", "data set name")
     info = as_shown(root, find_episode(root, dataset, request.path_params["episode_id"]))
@@ -156,19 +148,32 @@ def strip(request: Request) -> Response:
 
 def _picture(request: Request, info: EpisodeInfo, picture: bytes) -> Response:
     fresh = request.query_params.get("v") == _version(info)
-    return Response(picture, media_type="image/jpeg", headers={"Cache-Control": _FOREVER if fresh else _NEVER})
+    return Response(picture, media_type="image/jpeg", headers={"Cache-Control": _FOREVER if fresh else NEVER})
+
+
+@_answering
+def curation(request: Request) -> Response:
+    """What was said of a data set, as a file to keep.
+
+    An address of its own and not a download button: what stands behind such a button is thrown away in each rerun of the page,
+    and a click that comes before the new button has arrived is lost.
+    """
+    ref = named_dataset(data_root(), _identifier(request, "dataset", "data set name"))
+    text = json.dumps(export_json(data_root(), ref), ensure_ascii=False, indent=2) + "\n"
+    headers = {"Cache-Control": NEVER, "Content-Disposition": f'attachment; filename="{ref.name}-curation.json"'}
+    return Response(text, media_type="application/json", headers=headers)
 
 
 @_answering
 def progress(request: Request) -> Response:
     """The events of a run's progress file from byte `offset` on; a file that does not exist yet reads as empty."""
-    offset = _whole_number(request.query_params.get("offset", "0"), "offset", 10**15)
+    offset = whole_number(request.query_params.get("offset", "0"), "offset", 10**15)
     run = data_root().run(_identifier(request, "run_id", "run name"))
     if not run.path.is_dir():
         raise RunError(f"There is no run {run.run_id}; choose one on the page Runs.")
     rows, offset = read_json_lines(run.progress, offset)
     kept = [row for row in rows if row.get("event") in PROGRESS_EVENTS]
-    return JSONResponse({"offset": offset, "rows": kept}, headers={"Cache-Control": _NEVER})
+    return JSONResponse({"offset": offset, "rows": kept}, headers={"Cache-Control": NEVER})
 
 
 @_answering
@@ -183,15 +188,20 @@ def report(request: Request) -> Response:
     page = next(iter(sorted((run.report / lang).glob("*.html"))), None)
     if page is None:
         raise RunError(f"The run {run.run_id} has no report in this language; create it on the page Report.")
-    headers = {"Cache-Control": _NEVER, "Content-Security-Policy": _REPORT_POLICY}
+    headers = {"Cache-Control": NEVER, "Content-Security-Policy": _REPORT_POLICY}
     return Response(page.read_bytes(), media_type="text/html; charset=utf-8", headers=headers)
 
 
 ROUTES = [
     Route("/mvla/frames/{dataset}/{episode_id}/{index}.jpg", frame, methods=["GET"]),
     Route("/mvla/strips/{dataset}/{episode_id}.jpg", strip, methods=["GET"]),
+    Route("/mvla/curation/{dataset}.json", curation, methods=["GET"]),
     Route("/mvla/runs/{run_id}/progress", progress, methods=["GET"]),
     Route("/mvla/runs/{run_id}/report/{lang}", report, methods=["GET"]),
+    *METRICS_ROUTES,
+    *REPORT_ROUTES,
+    *AUGMENTED_ROUTES,
+    *UPLOAD_ROUTES,
 ]
 
 

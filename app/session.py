@@ -7,7 +7,11 @@ of page keeps it.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+
+import streamlit as st
 
 from mvla_core.layout import ENVIRONMENT_VARIABLE, DataRoot
 
@@ -15,6 +19,7 @@ DATASET_KEY = "dataset"
 RUN_KEY = "run"
 EPISODE_KEY = "episode"
 FRAME_KEY = "frame"
+_DRAWING = "drawing_whole_page"
 
 
 @lru_cache(maxsize=8)
@@ -30,3 +35,23 @@ def data_root() -> DataRoot:
 def whole_number(text: str | None, default: int) -> int:
     """A number from the URL; anything but digits counts as not given."""
     return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 10 else default
+
+
+@contextmanager
+def drawing_whole_page() -> Iterator[None]:
+    """While the whole page is drawn; the shell wraps it. Fragments that run by themselves are outside."""
+    st.session_state[_DRAWING] = True
+    try:
+        yield
+    finally:
+        st.session_state[_DRAWING] = False
+
+
+def redraw() -> None:
+    """Draw the whole page again, for a fragment that found something new.
+
+    Nothing happens while the page is being drawn: it shows the news anyway, and beginning anew would drop a click that is
+    being answered.
+    """
+    if not st.session_state.get(_DRAWING, False):
+        st.rerun()

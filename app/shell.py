@@ -12,6 +12,7 @@ import streamlit as st
 from app.errors import explain
 from app.job_view import running_badge, tell_ended
 from app.places import OVERVIEW, SECTIONS
+from app.session import drawing_whole_page
 from mvla_core.errors import MvlaError
 
 LOGO = Path(__file__).with_name("logo.svg")
@@ -38,11 +39,11 @@ page = st.navigation(
     },
     expanded=True,
 )
-with st.sidebar:
-    running_badge()
-tell_ended()
-
-try:
-    page.run()
-except MvlaError as error:
-    explain(error)
+with drawing_whole_page():
+    with st.sidebar:
+        running_badge()
+    tell_ended()
+    try:
+        page.run()
+    except MvlaError as error:
+        explain(error)

@@ -18,8 +18,11 @@ VERBS = {
     "audit": "say whether a data set can teach anything, and whether a clock would do",
     "plan": "say what to record next, cell by cell, and write it as a checklist",
     "train": "train a policy in the background and wait for it",
+    "runs": "list and compare training runs; tag, archive, delete and restore them; export their metrics",
     "jobs": "list, show and stop background jobs",
     "evaluate": "measure a run on held-out episodes against predictors that never look",
+    "ready": "say whether a run may drive, gate by gate, and keep a record of it",
+    "verify": "say whether anything that a readiness record stands on has changed",
     "report": "write a run's report as HTML and Markdown, in English or Korean",
 }
 HIDDEN_VERBS = ("work",)

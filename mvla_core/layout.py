@@ -15,6 +15,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from mvla_core.errors import UserInputError
 from mvla_core.files import check_identifier
 
 ENVIRONMENT_VARIABLE = "MVLA_DATA_ROOT"
@@ -168,7 +169,17 @@ class DataRoot:
         return self.augmentations / f"{check_identifier(name, 'augmentation name')}.json"
 
     def run(self, run_id: str) -> RunFolder:
-        return RunFolder(self.runs / check_identifier(run_id, "run name"))
+        """The folder of a run, whether or not it exists.
+
+        Raises:
+            UserInputError: The name is no identifier, or a link lies there: what is behind it is nobody's run.
+        """
+        folder = self.runs / check_identifier(run_id, "run name")
+        if folder.is_symlink():
+            raise UserInputError(
+                f"The run {run_id!r} is a link and is not followed; move the folder itself to {self.runs}."
+            )
+        return RunFolder(folder)
 
     def job(self, job_id: str) -> JobFolder:
         return JobFolder(self.jobs / check_identifier(job_id, "job name"))

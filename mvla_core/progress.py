@@ -8,11 +8,14 @@ pages poll by byte offset). Lines of that file are JSON objects with `event` and
 |---|---|---|
 | `stage` | `name`: what is being done now, in words | every job |
 | `progress` | `done`, `total` (numbers), `message` | every job |
-| `step` | `step`, `epoch` (float), `train_loss`, `learning_rate`, `grad_norm`, `windows_per_second` | training, each logged step |
-| `epoch` | `epoch` (int, 1-based), `epochs`, `step`, `train_loss`, `val_loss`, `val_rmse`, `best_epoch`, `eta_seconds` | training |
+| `validation_set` | `episodes`: ids; `numbers`: how many numbers each one's loss averages | training, before the first `epoch` |
+| `step` | `step`, `epoch` (float), `train_loss`, `learning_rate`, `grad_norm`, and: | training, each logged step |
+| | `windows_per_second`, `memory_bytes` (of the process), `gpu_memory_bytes` (highest so far, with a GPU) | |
+| `epoch` | `epoch` (int, 1-based), `epochs`, `step`, `train_loss`, `val_loss`, `val_rmse`, `best_epoch`, and: | training |
+| | `eta_seconds`, `val_rmse_per_axis`, `val_loss_by_episode` (in the order of `validation_set`) | |
 | `note` | `level` ("info", "warning", "error"), `message` | every job |
 
-Losses that are not finite are written as null.
+Numbers that are not finite are written as null.
 """
 
 from __future__ import annotations
@@ -58,6 +61,8 @@ SILENT = Progress()
 
 
 def _finite(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

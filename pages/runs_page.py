@@ -1,32 +1,63 @@
-"""Runs: what trains now, how the losses move, how every run ended, and why."""
+"""Runs: what trains now, how the losses move, how every run ended and why, and how runs compare."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from app.choice_table import choose_row
-from app.components.curves.curves import show_curves
+from app.components.curves.curves import show_curves, show_epoch_predictions
 from app.job_view import active_jobs, job_card
 from app.page_parts import empty_state, heading, next_step
 from app.places import EVALUATE, RUNS, TRAIN
-from app.run_list import COLUMNS, run_rows, runs
+from app.queue_parts import show_queue
+from app.run_compare_parts import choose_runs, show_comparison
+from app.run_filter import shown_columns, shown_records
+from app.run_label_parts import show_bin, show_labels, tell
+from app.run_list import COLUMNS, records, run_rows, runs
 from app.run_parts import show_ending, show_log, show_other_jobs, show_settings, show_title
+from app.run_reading_parts import show_reading
 from app.session import RUN_KEY, data_root
+from app.text import count, plain
 from mvla_core.jobs.queue import JobQueue
 
 heading(RUNS)
-others = [job for job in active_jobs() if job.kind != "train"]
-for other in others:
-    job_card(other.id)
+tell()
+active = active_jobs()
+with st.expander(
+    f"Queue: {count(len(active), 'job')} running or waiting", icon=":material/list_alt:", expanded=bool(active)
+):
+    show_queue()
 
-summaries = runs()
-if not summaries:
+everything = records(runs())
+if not everything:
     show_other_jobs()
+    show_bin(data_root())
     empty_state("No runs yet", "A run appears here as soon as a training is launched.", TRAIN, "Train a policy")
     st.stop()
 
-chosen = choose_row(run_rows(summaries), RUN_KEY, column_config=COLUMNS, alt="Training runs; choose one to see it")
-summary = next(run for run in summaries if run.run_id == chosen)
+known_tags = sorted({tag for record in everything for tag in record.labels.tags})
+shown = shown_records(everything, known_tags)
+if not shown:
+    st.info("No run fits the filter; archived runs are shown where you ask for them.", icon=":material/filter_alt:")
+    show_bin(data_root())
+    st.stop()
+chosen = choose_row(
+    run_rows(shown),
+    RUN_KEY,
+    column_config=COLUMNS,
+    alt="Training runs; choose one to see it",
+    column_order=shown_columns(),
+    hide_index=True,
+)
+compared = choose_runs([record.run_id for record in everything])
+if len(compared) >= 2:
+    by_id = {record.run_id: record for record in everything}
+    together = [by_id[name] for name in compared]
+    show_comparison(together, live=any(not record.summary.ended for record in together))
+    st.divider()
+
+record = next(record for record in shown if record.run_id == chosen)
+summary = record.summary
 folder = data_root().run(chosen)
 job = JobQueue(data_root()).for_folder(folder)
 live = job is not None and job.active
@@ -36,10 +67,17 @@ if job is not None and live:
     job_card(job.id)
 else:
     show_ending(summary, job)
+for problem in record.problems:
+    st.warning(plain(problem), icon=":material/broken_image:")
 if summary.status != "unreadable":
-    show_curves(chosen, live=live)
+    show_reading(folder, live=live)
+    show_curves(chosen, live=live, status="" if live else summary.status)
+    with st.expander("Predicted and driven velocities after each epoch", icon=":material/timeline:", expanded=True):
+        show_epoch_predictions(chosen, live=live)
+    show_labels(record, known_tags, live=live)
     show_log(folder, live)
     show_settings(folder)
+show_bin(data_root())
 show_other_jobs()
 if not live and summary.has_adapter and not summary.has_evaluation:
     next_step("A low loss alone proves nothing: put the run to the test.", EVALUATE, "Evaluate this run", run=chosen)

@@ -12,8 +12,10 @@ from app.places import OVERVIEW, RUNS, TRAIN
 from app.recipe_form import choose_preset, edit_recipe
 from app.session import RUN_KEY, data_root
 from mvla_core.errors import MvlaError
+from mvla_core.jobs.devices import slot_for
 from mvla_core.jobs.queue import JobQueue
 from mvla_core.training.launch import forecast, prepare_run
+from mvla_core.training.machine import cuda_devices
 
 heading(TRAIN)
 dataset = pick_dataset()
@@ -44,7 +46,9 @@ if st.button("Launch training", type="primary", icon=":material/rocket_launch:",
     # What the machine cannot honour, or a missing download, is found here and told in the same way.
     try:
         run = prepare_run(data_root(), dataset, preset.name, overrides)
-        JobQueue(data_root()).submit("train", run, title=f"{preset.title} on {dataset}")
+        queue = JobQueue(data_root())
+        slot = slot_for("train", len(cuda_devices()), queue.active())
+        queue.submit("train", run, title=f"{preset.title} on {dataset}", device=slot)
     except MvlaError as error:
         explain(error)
     else:

@@ -7,10 +7,12 @@ from typing import Any
 
 from mvla_core.errors import JobError, Stopped
 from mvla_core.files import read_json, read_json_lines
+from mvla_core.jobs.devices import slot_for
 from mvla_core.jobs.model import Job
 from mvla_core.jobs.queue import JobQueue
 from mvla_core.layout import DataRoot, JobFolder
 from mvla_core.progress import ConsoleProgress, Progress
+from mvla_core.training.machine import cuda_devices
 
 POLL_INTERVAL_S = 0.25
 
@@ -23,11 +25,21 @@ def run_to_end(
     *,
     title: str,
     progress: Progress | None = None,
+    device: str | None = None,
 ) -> dict[str, Any]:
     """Queue a job and wait; events appear on stderr as they are written.
 
     Ctrl-C asks the job to stop (it keeps its checkpoint) and waits for it; the job does not depend on this process, so
     that a closed terminal leaves it running.
+
+    Args:
+        root: The data root.
+        kind: One of `mvla_core.jobs.model.KINDS`.
+        folder: The job's folder.
+        config: Its configuration.
+        title: One line for people.
+        progress: Told what the job tells; None prints it to stderr.
+        device: The slot it needs; None chooses one by its kind and the GPUs of this machine.
 
     Returns:
         The job's `result.json`.
@@ -37,9 +49,10 @@ def run_to_end(
         Stopped: It was stopped.
     """
     queue = JobQueue(root)
-    job = queue.submit(kind, folder, config, title=title)
+    device = device or slot_for(kind, len(cuda_devices()), queue.active())
+    job = queue.submit(kind, folder, config, title=title, device=device)
     console = progress or ConsoleProgress()
-    offset, waiting_told = 0, False
+    offset, waiting_told, told = 0, False, ""
     while True:
         try:
             rows, offset = read_json_lines(folder.progress, offset)
@@ -50,6 +63,9 @@ def run_to_end(
             job = queue.get(job.id)
             if job.finished is not None and not rows:
                 return _ending(job, folder)
+            if job.message and job.message != told and job.active:
+                console.note(job.message)
+                told = job.message
             if job.status == "queued" and not waiting_told and time.time() - job.created > 3:
                 console.note(f"Job {job.id} waits in the queue: `python -m mvla_core jobs` shows what runs.")
                 waiting_told = True

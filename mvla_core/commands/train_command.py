@@ -30,8 +30,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from mvla_core.commands.follow import run_to_end
     from mvla_core.files import read_json
+    from mvla_core.jobs.devices import slot_for
     from mvla_core.jobs.queue import JobQueue
     from mvla_core.training.launch import prepare_run
+    from mvla_core.training.machine import cuda_devices
 
     given = {field.name: getattr(options, f"recipe_{field.name}", None) for field in recipe_fields()}
     overrides = {name: value for name, value in given.items() if value is not None}
@@ -40,7 +42,9 @@ def run(options: argparse.Namespace) -> int:
     config = read_json(run_folder.config)
     title = f"{options.preset} on {config['dataset']}"
     if options.detach:
-        job = JobQueue(root).submit("train", run_folder, config, title=title)
+        queue = JobQueue(root)
+        slot = slot_for("train", len(cuda_devices()), queue.active())
+        job = queue.submit("train", run_folder, config, title=title, device=slot)
         text = f"Job {job.id} trains the run {run_folder.run_id}; `python -m mvla_core jobs` shows how far it is."
         print_result(options, {"run_id": run_folder.run_id, "status": job.status, "job_id": job.id}, text)
         return 0

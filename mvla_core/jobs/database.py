@@ -38,6 +38,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX job_by_status ON job (status, job_id)",
         "CREATE TABLE notice (time REAL NOT NULL, message TEXT NOT NULL)",
     ),
+    (
+        "ALTER TABLE job ADD COLUMN position REAL NOT NULL DEFAULT 0",
+        "UPDATE job SET position = job_id",
+        "ALTER TABLE job ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1",
+        "ALTER TABLE job ADD COLUMN pause_wish TEXT",
+        "ALTER TABLE job ADD COLUMN discard INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE job ADD COLUMN note TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE job ADD COLUMN memory_before_mib REAL",
+    ),
 )
 """Element N leads from schema N to schema N + 1. `PRAGMA user_version` holds the file's number. Never change one, add one."""
 
@@ -62,6 +71,15 @@ class JobDatabase:
             JobError: The file cannot be opened or written (disk full, no permission, a newer program's file).
         """
         return self._run("BEGIN IMMEDIATE", operation)
+
+    def hold_open(self) -> sqlite3.Connection:
+        """Return a connection that keeps the write-ahead log and its index in being while nobody else has the file open.
+
+        Without them a reader has to make them anew, which a full disk refuses: pages could not even tell that it is full.
+        """
+        connection = self._connect()
+        connection.execute("SELECT 1 FROM job LIMIT 1").fetchall()  # SQLite opens its files at the first look
+        return connection
 
     def _run(self, begin: str, operation: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -148,11 +166,13 @@ class JobDatabase:
     def _restore(self, connection: sqlite3.Connection) -> tuple[int, list[str]]:
         rows, refused = restorable_jobs(self._root)
         taken: set[int] = set()
+        folders: set[str] = set()
         for row in rows:
-            if row["job_id"] in taken:
-                refused.append(f"{row['folder']} (its number {row['job_id']} is taken)")
+            if row["job_id"] in taken or row["folder"] in folders:
+                refused.append(f"{row['folder']} (its number {row['job_id']} or its name is taken)")
                 continue
             taken.add(row["job_id"])
+            folders.add(row["folder"])
             marks = ", ".join("?" * len(row))
             connection.execute(f"INSERT INTO job ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
         return len(taken), refused

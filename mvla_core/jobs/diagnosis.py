@@ -73,9 +73,14 @@ def last_lines(log: Path, count: int = 20, limit_bytes: int = 16_384) -> Sequenc
     try:
         with open(log, "rb") as file:
             file.seek(max(0, log.stat().st_size - limit_bytes))
-            text = file.read(limit_bytes).decode("utf-8", errors="replace")
+            content = file.read(limit_bytes)
     except FileNotFoundError:
         return []
-    lines = (line.rstrip().rpartition("\r")[2] for line in text.split("\n"))
+    return shown_lines(content)[-count:]
+
+
+def shown_lines(content: bytes) -> Sequence[str]:
+    """Return the lines of a piece of a log that are not empty, as people see them; see `last_lines`."""
+    lines = (line.rstrip().rpartition("\r")[2] for line in content.decode("utf-8", errors="replace").split("\n"))
     shown = ("".join(character for character in line if character.isprintable() or character == "\t") for line in lines)
-    return [line for line in shown if line.strip()][-count:]
+    return [line for line in shown if line.strip()]

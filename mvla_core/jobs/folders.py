@@ -17,9 +17,18 @@ from mvla_core.layout import DataRoot, JobFolder, RunFolder
 
 
 def new_job_folder(root: DataRoot, kind: str) -> JobFolder:
-    """Make an empty folder for a job that is not a training, for example `evaluate-20260102-030405-9f2c41`."""
+    """Make an empty folder for a job that is not a training, for example `evaluate-20260102-030405-9f2c41`.
+
+    Raises:
+        JobError: It cannot be made, for example because the disk is full.
+    """
     folder = root.job(f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}")
-    folder.path.mkdir(parents=True)
+    try:
+        folder.path.mkdir(parents=True)
+    except OSError as error:
+        raise JobError(
+            f"The job's folder {folder.path} cannot be made ({error.strerror}); free disk space or check its permissions."
+        ) from error
     return folder
 
 

@@ -12,19 +12,33 @@ from mvla_core.layout import DataRoot, JobFolder
 KINDS = ("train", "evaluate", "simulate", "import", "report", "scan", "pictures", "features")
 """The allow-list: nothing else is ever started."""
 
-Status = Literal["queued", "running", "stopping", "succeeded", "failed", "stopped", "interrupted", "lost"]
-ACTIVE: tuple[Status, ...] = ("queued", "running", "stopping")
+GPU_KINDS = ("train", "evaluate", "features")
+"""Kinds that compute on a GPU where there is one, and therefore wait for a slot of it."""
+RESUMABLE = ("train", "evaluate", "report", "scan", "pictures", "features")
+"""Kinds that may work again in the folder they had: a training goes on from its newest checkpoint, the others begin again and
+write the same results. A simulation or an import would record or import what it has already: those are started anew."""
+
+Status = Literal["queued", "running", "paused", "stopping", "succeeded", "failed", "stopped", "interrupted", "lost"]
+STARTED: tuple[Status, ...] = ("running", "paused", "stopping")
+"""What holds a device: a paused job keeps its memory, and therefore its slot."""
+ACTIVE: tuple[Status, ...] = ("queued", *STARTED)
 ENDED: tuple[Status, ...] = ("succeeded", "failed", "stopped", "interrupted", "lost")
 
 StopStage = Literal["asked", "waiting", "terminated", "killed"]
 """How far a stop has come: asked by the user; told to the worker, which finishes its checkpoint; its whole process tree told
 to end; its whole process tree killed."""
 
+PauseWish = Literal["pause", "continue"]
+"""What the user asked of a running job and the runner has not done yet."""
+
 DEFAULT_DEVICE = "cpu"
 CHECKPOINT_GRACE_S = 60.0
 """Seconds that a job has for its checkpoint after it was told to stop."""
 
-_HIDDEN = ("folder", "stop_asked", "stop_grace_s", "config_sha256", "nonce", "boot_id", "pid", "start_ticks")
+_HIDDEN = (
+    *("folder", "stop_asked", "stop_grace_s", "config_sha256", "nonce", "boot_id", "pid", "start_ticks"),
+    *("position", "pause_wish", "memory_before_mib"),
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,17 @@ class Job:
     boot_id: str | None
     pid: int | None
     start_ticks: int | None
+    position: float
+    """Among waiting jobs of the same priority the lowest runs first; the number of the job unless it was moved."""
+    attempt: int
+    """1 at first; one more each time that the job is resumed in its folder."""
+    pause_wish: PauseWish | None
+    discard: int
+    """1: its folder goes to the bin at its end, or lies there already."""
+    note: str
+    """What befell besides: a device that could not be measured, a webhook that did not answer; "" mostly."""
+    memory_before_mib: float | None
+    """Memory of its device that was in use when it was started, in MiB; None where it could not be measured."""
 
     @property
     def process(self) -> ProcessIdentity | None:
@@ -75,6 +100,16 @@ class Job:
         """Whether it waits or runs, in contrast to having ended."""
         return self.status in ACTIVE
 
+    @property
+    def in_bin(self) -> bool:
+        """Whether it has ended and its folder was moved to the bin."""
+        return bool(self.discard) and not self.active
+
+    @property
+    def resumable(self) -> bool:
+        """Whether `JobQueue.resume` takes it: it ended before its work was done, and its kind can go on in the same folder."""
+        return not self.active and self.status != "succeeded" and self.kind in RESUMABLE and not self.in_bin
+
     @classmethod
     def from_row(cls, root: DataRoot, row: sqlite3.Row) -> Job:
         values = {key: row[key] for key in row.keys()}  # noqa: SIM118 - a Row iterates over values
@@ -86,6 +121,11 @@ class Job:
         """What commands print: everything but the process's identity."""
         shown = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _HIDDEN}
         return shown | {"folder": str(self.folder.path)}
+
+
+def sql_names(states: tuple[Status, ...]) -> str:
+    """Return states as the inside of an SQL `IN (...)`; they are words of this program, never a client's."""
+    return ", ".join(f"'{state}'" for state in states)
 
 
 def folder_of(root: DataRoot, relative: str) -> JobFolder:

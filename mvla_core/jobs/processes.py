@@ -96,6 +96,12 @@ def is_alive(identity: ProcessIdentity) -> bool:
     return not identity.nonce or _carries(identity.pid, identity.nonce, if_unknown=True)
 
 
+def is_paused(pid: int) -> bool:
+    """Say whether a process was halted by a signal (SIGSTOP) and not continued since."""
+    stat = _stat(pid)
+    return stat is not None and stat.state == "T"
+
+
 def members(nonce: str, session: int | None = None) -> list[int]:
     """Return the PIDs of all live processes of a job.
 
@@ -133,4 +139,36 @@ def out_of_memory_kills() -> int | None:
             name, _, value = line.partition(" ")
             if name == "oom_kill":
                 return int(value)
+    return None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the processes of a job use together."""
+
+    processes: int
+    memory_bytes: int
+    """Resident memory; what several of them share is counted in each."""
+    cpu_s: float
+    """Time on any core since each of them was started."""
+
+
+def usage(pids: Iterable[int]) -> Usage:
+    """Return what processes use; those that have ended meanwhile count nothing."""
+    page, tick = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
+    count, pages, ticks = 0, 0, 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            text = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+            fields = text.rpartition(")")[2].split()
+            count, ticks, pages = count + 1, ticks + int(fields[11]) + int(fields[12]), pages + int(fields[21])
+    return Usage(count, pages * page, ticks / tick)
+
+
+def machine_memory() -> tuple[int, int] | None:
+    """Return the memory that is free for use and all there is, in bytes; None where the kernel does not tell."""
+    with contextlib.suppress(OSError, KeyError, ValueError):
+        lines = (PROC / "meminfo").read_text(encoding="ascii").splitlines()
+        kilobytes = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
+        return kilobytes["MemAvailable"] * 1024, kilobytes["MemTotal"] * 1024
     return None

@@ -1,4 +1,4 @@
-"""The queue as pages and commands see it: submit, look, stop, retry. Nothing here owns a process."""
+"""The queue as pages and commands see it: submit, look, move, pause, stop, start again. Nothing here owns a process."""
 
 from __future__ import annotations
 
@@ -11,37 +11,18 @@ from typing import Any
 
 from mvla_core.errors import JobError, did_you_mean
 from mvla_core.files import read_json, sha256_file, write_json
-from mvla_core.jobs.database import JobDatabase
-from mvla_core.jobs.endings import write_ending
 from mvla_core.jobs.folders import copy_inputs
-from mvla_core.jobs.launch import ensure_runner
-from mvla_core.jobs.model import CHECKPOINT_GRACE_S, DEFAULT_DEVICE, KINDS, Job, folder_of, relative_name
-from mvla_core.jobs.records import Outcome, write_record
-from mvla_core.jobs.settings import RunnerSettings
-from mvla_core.layout import DataRoot, JobFolder
-from mvla_core.runs import RunSummary, list_runs
+from mvla_core.jobs.model import ACTIVE, DEFAULT_DEVICE, KINDS, Job, folder_of, relative_name, sql_names
+from mvla_core.jobs.records import write_record
+from mvla_core.jobs.steering import JobSteering, check_priority
+from mvla_core.layout import JobFolder
 
 DEVICE = re.compile(r"cpu|mps|cuda:[0-9]{1,2}")
 MAX_TITLE_LENGTH = 200
-MAX_PRIORITY = 100
-
-Jobs = list[Job]
-Notices = list[tuple[float, str]]
-Runs = list[RunSummary]
 
 
-class JobQueue:
-    """All jobs of one data root. Cheap to make: holds no connection, no thread and no process.
-
-    Args:
-        root: The data root.
-        settings: For a runner that has to be started; a runner that runs already keeps its own.
-    """
-
-    def __init__(self, root: DataRoot, settings: RunnerSettings | None = None) -> None:
-        self.root = root
-        self._settings = settings or RunnerSettings()
-        self._database = JobDatabase(root)
+class JobQueue(JobSteering):
+    """All jobs of one data root: looked at (`JobReader`), changed (`JobSteering`), and submitted here."""
 
     def submit(
         self,
@@ -67,7 +48,8 @@ class JobQueue:
             retry_of: The job that this one repeats.
 
         Raises:
-            JobError: An argument cannot be used, the folder has had a job, or the queue cannot be written.
+            JobError: An argument cannot be used, the folder has had a job, a job of this kind with the very same configuration
+                waits or runs (both would write the same), or the queue cannot be written.
         """
         self._check(kind, folder, title, device, priority)
         values = {"kind": kind, "folder": relative_name(folder), "title": title, "device": device, "priority": priority}
@@ -79,9 +61,11 @@ class JobQueue:
             nonlocal recorded
             _refuse_used(connection, folder)
             values["config_sha256"] = _freeze_config(folder, config)
+            _refuse_duplicate(connection, kind, str(values["config_sha256"]))
             names, marks = ", ".join(values), ", ".join("?" * len(values))
+            number = connection.execute(f"INSERT INTO job ({names}) VALUES ({marks})", tuple(values.values())).lastrowid
             row = connection.execute(
-                f"INSERT INTO job ({names}) VALUES ({marks}) RETURNING *", tuple(values.values())
+                "UPDATE job SET position = job_id WHERE job_id = ? RETURNING *", (number,)
             ).fetchone()
             job = Job.from_row(self.root, row)
             write_record(job)
@@ -98,7 +82,7 @@ class JobQueue:
             raise JobError(
                 f"The job's folder {folder.path} cannot be written ({error.strerror}); free disk space."
             ) from error
-        ensure_runner(self.root, self._settings)
+        self.call_runner()
         return job
 
     def _check(self, kind: str, folder: JobFolder, title: str, device: str, priority: int) -> None:
@@ -115,92 +99,7 @@ class JobQueue:
             raise JobError(f"The device {device!r} is unknown: expected cpu, mps or cuda:N.")
         if len(title) > MAX_TITLE_LENGTH or not (title == "" or title.isprintable()):
             raise JobError(f"A job's title must be one line of at most {MAX_TITLE_LENGTH} printable characters.")
-        if not -MAX_PRIORITY <= priority <= MAX_PRIORITY:
-            raise JobError(f"The priority {priority} is out of range: expected {-MAX_PRIORITY} to {MAX_PRIORITY}.")
-
-    def get(self, job_id: int) -> Job:
-        """Return one job.
-
-        Raises:
-            JobError: There is no such job.
-        """
-        return self._database.read(lambda connection: self._row(connection, job_id))
-
-    def list(self, limit: int = 100) -> Jobs:
-        """Return the newest jobs of any state, newest first."""
-        return self._select("ORDER BY job_id DESC LIMIT ?", limit)
-
-    def active(self) -> Jobs:
-        """Return what runs, then what waits in the order in which it will run."""
-        return self._select(
-            "WHERE status IN ('queued', 'running', 'stopping') ORDER BY status = 'queued', priority DESC, job_id"
-        )
-
-    def for_folder(self, folder: JobFolder) -> Job | None:
-        """Return the job of a folder, or None where it has had none."""
-        found = self._select("WHERE folder = ?", relative_name(folder))
-        return found[0] if found else None
-
-    def runs(self) -> Runs:
-        """Return every training run, newest first, with what the queue knows of those that have not ended."""
-        found = self._select("WHERE folder LIKE ?", f"{self.root.runs.name}/%")
-        return list_runs(self.root, {job.folder.path.name: job.status for job in found})
-
-    def notices(self) -> Notices:
-        """Return what befell the queue's file itself (damaged and rebuilt), oldest first, each with its time."""
-        if not self.root.path.is_dir():
-            return []
-        rows = self._database.read(
-            lambda connection: connection.execute("SELECT * FROM notice ORDER BY time").fetchall()
-        )
-        return [(row["time"], row["message"]) for row in rows]
-
-    def request_stop(self, job_id: int, *, grace_s: float = CHECKPOINT_GRACE_S) -> Job:
-        """Ask a job to stop; asking twice, or asking one that has ended, changes nothing.
-
-        A queued job is stopped at once. A running one is told to keep its checkpoint and end; what does not end within `grace_s`
-        is told again with everything it started, and then killed. `Job.stop_stage` and `Job.message` say how far that is.
-        """
-
-        def operation(connection: sqlite3.Connection) -> Job:
-            now = time.time()
-            job = self._row(connection, job_id)
-            if job.status == "queued":
-                outcome = Outcome("stopped", "Stopped before it was started.", "", None, now)
-                outcome = write_ending(job.folder, outcome)
-                connection.execute(
-                    "UPDATE job SET status = 'stopped', message = ?, finished = ? WHERE job_id = ?",
-                    (outcome.message, now, job_id),
-                )
-            elif job.status == "running":
-                connection.execute(
-                    "UPDATE job SET status = 'stopping', stop_stage = 'asked', stop_asked = ?, stop_grace_s = ?, message = ?"
-                    " WHERE job_id = ?",
-                    (now, grace_s, "Asked to stop.", job_id),
-                )
-            return self._row(connection, job_id)
-
-        job = self._database.write(operation)
-        self.attend()
-        return job
-
-    def set_priority(self, job_id: int, priority: int) -> Job:
-        """Move a waiting job forward (higher) or back.
-
-        Raises:
-            JobError: It has been started, or the priority is out of range.
-        """
-        if not -MAX_PRIORITY <= priority <= MAX_PRIORITY:
-            raise JobError(f"The priority {priority} is out of range: expected {-MAX_PRIORITY} to {MAX_PRIORITY}.")
-
-        def operation(connection: sqlite3.Connection) -> Job:
-            job = self._row(connection, job_id)
-            if job.status != "queued":
-                raise JobError(f"Job {job_id} no longer waits (it is {job.status}); only a waiting job can be moved.")
-            connection.execute("UPDATE job SET priority = ? WHERE job_id = ?", (priority, job_id))
-            return self._row(connection, job_id)
-
-        return self._database.write(operation)
+        check_priority(priority)
 
     def retry(self, job_id: int) -> Job:
         """Queue a new job with the same configuration, in a new folder beside the old one, which stays as it is.
@@ -214,39 +113,6 @@ class JobQueue:
         folder = copy_inputs(self.root, job.kind, job.folder)
         return self.submit(job.kind, folder, title=job.title, device=job.device, priority=job.priority, retry_of=job.id)
 
-    def attend(self) -> None:
-        """See to it that unfinished jobs have a runner, for example after a power cut. Pages call it whenever they show jobs."""
-        if self.active():
-            ensure_runner(self.root, self._settings)
-
-    def wait(self, job_id: int, timeout_s: float | None = None, poll_s: float = 0.2) -> Job:
-        """Wait until a job has ended, and return it.
-
-        Raises:
-            JobError: There is no such job, or it has not ended after `timeout_s`.
-        """
-        until = None if timeout_s is None else time.monotonic() + timeout_s
-        while (job := self.get(job_id)).active:
-            if until is not None and time.monotonic() > until:
-                raise JobError(f"Job {job_id} is still {job.status} after {timeout_s:g} s. {job.message}".rstrip())
-            self.attend()
-            time.sleep(poll_s)
-        return job
-
-    def _row(self, connection: sqlite3.Connection, job_id: int) -> Job:
-        row = connection.execute("SELECT * FROM job WHERE job_id = ?", (job_id,)).fetchone()
-        if row is None:
-            raise JobError(f"There is no job {job_id}; `python -m mvla_core jobs` lists the jobs there are.")
-        return Job.from_row(self.root, row)
-
-    def _select(self, clause: str, *values: object) -> Jobs:
-        if not self.root.path.is_dir():
-            return []
-        rows = self._database.read(
-            lambda connection: connection.execute(f"SELECT * FROM job {clause}", values).fetchall()
-        )
-        return [Job.from_row(self.root, row) for row in rows]
-
 
 def _refuse_used(connection: sqlite3.Connection, folder: JobFolder) -> None:
     row = connection.execute("SELECT job_id, status FROM job WHERE folder = ?", (relative_name(folder),)).fetchone()
@@ -259,6 +125,21 @@ def _refuse_used(connection: sqlite3.Connection, folder: JobFolder) -> None:
             raise JobError(
                 f"The folder {folder.path} holds another job's {path.name} already; a new job needs a new folder."
             )
+
+
+def _refuse_duplicate(connection: sqlite3.Connection, kind: str, config_sha256: str) -> None:
+    """Refuse what a waiting or running job does already: two tabs, or a second click.
+
+    A training's configuration names its run, so that only what writes into something shared is ever a duplicate.
+    """
+    row = connection.execute(
+        f"SELECT job_id, status FROM job WHERE kind = ? AND config_sha256 = ? AND status IN ({sql_names(ACTIVE)})",
+        (kind, config_sha256),
+    ).fetchone()
+    if row is not None:
+        raise JobError(
+            f"Job {row['job_id']} ({row['status']}) does exactly this already; wait for its end, or stop it first."
+        )
 
 
 def _freeze_config(folder: JobFolder, config: Mapping[str, Any] | None) -> str:

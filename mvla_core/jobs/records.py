@@ -13,6 +13,7 @@ from typing import Any
 
 from mvla_core.errors import MvlaError
 from mvla_core.files import read_json, write_json
+from mvla_core.jobs.bin import BIN
 from mvla_core.jobs.model import DEFAULT_DEVICE, KINDS, Job, Status, as_ended, relative_name
 from mvla_core.layout import DataRoot, JobFolder, RunFolder
 
@@ -33,7 +34,7 @@ class Outcome:
 
 
 def write_record(job: Job) -> None:
-    """Write `job.json`: at the submission, and again when the worker's identity is known."""
+    """Write `job.json`: at the submission, when the job is moved or resumed, and when the worker's identity is known."""
     value: dict[str, Any] = {
         "job_id": job.id,
         "kind": job.kind,
@@ -43,6 +44,8 @@ def write_record(job: Job) -> None:
         "created": job.created,
         "config_sha256": job.config_sha256,
         "retry_of": job.retry_of,
+        "position": job.position,
+        "attempt": job.attempt,
         "started": job.started,
         "process": asdict(job.process) if job.process else None,
     }
@@ -100,19 +103,21 @@ def restorable_jobs(root: DataRoot) -> tuple[list[dict[str, Any]], list[str]]:
 
 def _folders_with_record(root: DataRoot) -> Iterator[JobFolder]:
     for parent, kind_of_folder in ((root.runs, RunFolder), (root.jobs, JobFolder)):
-        for folder in map(kind_of_folder, sorted(parent.glob("*/"))):
+        for folder in map(kind_of_folder, sorted([*parent.glob("*/"), *(parent / BIN).glob("*/")])):
             if folder.record.is_file():
                 yield folder
 
 
 def _row(folder: JobFolder) -> dict[str, Any]:
     record = read_json(folder.record)
+    discarded = folder.path.parent.name == BIN
     if record["kind"] not in KINDS:
         raise ValueError(f"unknown kind {record['kind']!r}")
     row = {
         "job_id": int(record["job_id"]),
         "kind": record["kind"],
-        "folder": relative_name(folder),
+        "folder": f"{folder.path.parent.parent.name}/{folder.path.name}" if discarded else relative_name(folder),
+        "discard": int(discarded),
         "title": str(record.get("title") or ""),
         "device": str(record.get("device") or DEFAULT_DEVICE),
         "priority": int(record.get("priority") or 0),
@@ -120,6 +125,8 @@ def _row(folder: JobFolder) -> dict[str, Any]:
         "retry_of": _integer(record.get("retry_of")),
         "created": float(record["created"]),
         "started": _number(record.get("started")),
+        "position": _number(record.get("position")) or float(int(record["job_id"])),
+        "attempt": _integer(record.get("attempt")) or 1,
     }
     process = record.get("process")
     if process:
@@ -128,4 +135,6 @@ def _row(folder: JobFolder) -> dict[str, Any]:
     outcome = read_outcome(folder)
     if outcome:
         return row | outcome.to_json()
+    if discarded:
+        return row | {"status": "lost", "message": "It lies in the bin without the record of an ending."}
     return row | {"status": "running" if process else "queued"}

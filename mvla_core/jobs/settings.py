@@ -21,6 +21,9 @@ class RunnerSettings:
     linger_s: float = 10.0
     """How long a worker may live on after it has written its result."""
 
+    unmeasured_wait_s: float = 10.0
+    """How long after the former job the next one starts on a GPU whose memory cannot be measured."""
+
     def to_argument(self) -> str:
         return json.dumps(asdict(self))
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from mvla_core.jobs.devices import environment_for
 from mvla_core.jobs.launch import CODE_FOLDER
 from mvla_core.jobs.model import Job, StopStage
 from mvla_core.jobs.processes import (
@@ -17,6 +18,7 @@ from mvla_core.jobs.processes import (
     ProcessIdentity,
     identify,
     is_alive,
+    is_paused,
     members,
     out_of_memory_kills,
     send,
@@ -60,7 +62,7 @@ class Watched:
         Raises:
             OSError: It could not be started.
         """
-        environment = {**os.environ, NONCE_VARIABLE: nonce, "PYTHONUNBUFFERED": "1"}
+        environment = environment_for(job.device, os.environ) | {NONCE_VARIABLE: nonce, "PYTHONUNBUFFERED": "1"}
         with open(job.folder.log, "ab") as log:
             process = subprocess.Popen(
                 worker_command(program, job, root),
@@ -107,6 +109,24 @@ class Watched:
         if self._result_seen is None:
             self._result_seen = time.monotonic()
         return time.monotonic() - self._result_seen > linger_s
+
+    @property
+    def paused(self) -> bool:
+        """Whether the worker itself was halted by a signal, whoever sent it."""
+        return is_paused(self.identity.pid)
+
+    def pause(self) -> bool:
+        """Halt the worker and everything it started.
+
+        Returns:
+            Whether all of it stands still; a process that was just being started is found by the next call.
+        """
+        found = self.processes()
+        send(found, signal.SIGSTOP)
+        return bool(found) and all(is_paused(pid) for pid in found)
+
+    def unpause(self) -> None:
+        send(self.processes(), signal.SIGCONT)
 
     def kill_all(self) -> None:
         send(self.processes(), signal.SIGKILL)

@@ -89,7 +89,7 @@ def _perform(
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a job raises is its ending, told below and in the log
         traceback.print_exc()
         diagnosis = diagnose_exception(error)
-        text = f"{type(error).__name__}: {error}"
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return _ending("failed", f"{ADVICE[diagnosis]} ({text})" if diagnosis else text, diagnosis), EXIT_DEFECT
 
 

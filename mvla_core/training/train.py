@@ -30,6 +30,7 @@ from mvla_core.policies.adapter import DESCRIPTION, save_policy
 from mvla_core.policies.build import BuiltPolicy, build_policy, trainable_parameters
 from mvla_core.policies.spec import BaseDtype, PolicySpec
 from mvla_core.progress import Progress
+from mvla_core.run_tensorboard import ScalarEvents
 from mvla_core.schema import ActionSequence, ActionSpace, EpisodeInfo
 from mvla_core.training.augmented import AugmentedCopy, augmented_features, draw_copies
 from mvla_core.training.machine import check_machine
@@ -37,6 +38,7 @@ from mvla_core.training.recipe import Precision, Recipe
 from mvla_core.training.segments import Collator, PreparedEpisode, SegmentDataset, cut_segments
 from mvla_core.training.trainer import PolicyTrainer, RunCallback, best_of, train_loss_of, training_arguments
 from mvla_core.training.validation import Validation, validate
+from mvla_core.training.watched import WatchedPredictions
 
 RECEIPT = "receipt.json"
 """What the trainer really used, every value resolved; lies in the run folder."""
@@ -96,6 +98,7 @@ def train_run(root: DataRoot, run: RunFolder, progress: Progress) -> dict[str, A
     progress.stage("Train")
     segments = cut_segments(train_episodes, recipe.window, recipe.windows_per_item, spec.normaliser)
     origin = {"run_id": run.run_id, "dataset": config["dataset"], "split": split.to_json(), "recipe": recipe.to_json()}
+    watched = WatchedPredictions(run, spec.action_space, validation_episodes, recipe.window)
     callback = RunCallback(
         progress,
         recipe.patience,
@@ -103,12 +106,14 @@ def train_run(root: DataRoot, run: RunFolder, progress: Progress) -> dict[str, A
         lambda epoch, measured: save_policy(
             policy, run.adapter, {**origin, "epoch": epoch, "validation": asdict(measured)}
         ),
+        watched.write,
+        ScalarEvents(run),
     )
 
     def run_validation() -> Validation:
         network = policy.network.get_base_model()
         callback.validation = validate(
-            network, validation_episodes, recipe.window, spec.normaliser, policy.encode_instructions
+            network, validation_episodes, recipe.window, spec.normaliser, policy.encode_instructions, watched.see
         )
         return callback.validation
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from mvla_core.errors import RunError
 from mvla_core.policies.head import count_targets
 from mvla_core.progress import Progress
+from mvla_core.run_tensorboard import ScalarEvents
 from mvla_core.training.recipe import Recipe
 from mvla_core.training.validation import Validation
 
@@ -97,15 +99,27 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         patience: Epochs without a better validation loss before stopping; 0 never.
         train_windows: Windows of an epoch, for the speed.
         save_best: Called with the epoch and its validation when it is the best so far.
+        after_epoch: Called with each validated epoch (1-based) and how many are planned, best or not.
+        scalars: Where steps and epochs are written for TensorBoard too.
     """
 
     def __init__(
-        self, progress: Progress, patience: int, train_windows: int, save_best: Callable[[int, Validation], None]
+        self,
+        progress: Progress,
+        patience: int,
+        train_windows: int,
+        save_best: Callable[[int, Validation], None],
+        after_epoch: Callable[[int, int], None] = lambda epoch, epochs: None,
+        scalars: ScalarEvents | None = None,
     ) -> None:
         self._progress = progress
         self._patience = patience
         self._train_windows = train_windows
         self._save_best = save_best
+        self._after_epoch = after_epoch
+        self._scalars = scalars
+        self._process = psutil.Process()
+        self._named: Sequence[str] = ()
         self._last_log = (0, 0.0)
         self._began = self._saved = 0.0
         self._epochs_at_begin = 0.0
@@ -136,24 +150,37 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         if "loss" not in logs:
             return
         loss = float(logs["loss"])
+        before, then = self._last_log
+        now = time.monotonic()
+        self._last_log = (state.global_step, now)
+        windows = (state.global_step - before) * self._train_windows * state.num_train_epochs / max(state.max_steps, 1)
+        self._tell(
+            "step",
+            step=state.global_step,
+            epoch=round(float(state.epoch or 0.0), 4),
+            train_loss=loss,
+            learning_rate=float(logs.get("learning_rate", math.nan)),
+            grad_norm=float(logs.get("grad_norm", math.nan)),
+            windows_per_second=round(windows / max(now - then, 1e-9), 2),
+            **self._memory(),
+        )
+        # Told before it is raised, so that the curves show where it happened.
         if not math.isfinite(loss):
             raise RunError(
                 f"The training loss is {loss} at step {state.global_step}: the training diverged; choose a lower "
                 "learning_rate, or precision fp32."
             )
-        before, then = self._last_log
-        now = time.monotonic()
-        self._last_log = (state.global_step, now)
-        windows = (state.global_step - before) * self._train_windows * state.num_train_epochs / state.max_steps
-        self._progress.emit(
-            "step",
-            step=state.global_step,
-            epoch=round(float(state.epoch or 0.0), 4),
-            train_loss=loss,
-            learning_rate=float(logs["learning_rate"]),
-            grad_norm=float(logs.get("grad_norm", math.nan)),
-            windows_per_second=round(windows / max(now - then, 1e-9), 2),
-        )
+
+    def _memory(self) -> dict[str, int]:
+        used = {"memory_bytes": self._process.memory_info().rss}
+        if torch.cuda.is_available():
+            used["gpu_memory_bytes"] = torch.cuda.max_memory_allocated()
+        return used
+
+    def _tell(self, event: str, **values: Any) -> None:
+        self._progress.emit(event, **values)
+        if self._scalars is not None:
+            self._scalars.write(event, values)
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any
@@ -173,8 +200,14 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         assert best is not None, "the validation was logged before its callback"
         if best.epoch == epoch:
             self._save_best(epoch, self.validation)
+        self._after_epoch(epoch, int(state.num_train_epochs))
+        names = list(self.validation.loss_by_episode)
+        if names != self._named:
+            self._named = names
+            numbers = list(self.validation.numbers_by_episode.values())
+            self._progress.emit("validation_set", episodes=names, numbers=numbers)
         per_epoch = (time.monotonic() - self._began) / max(epoch - self._epochs_at_begin, 1e-9)
-        self._progress.emit(
+        self._tell(
             "epoch",
             epoch=epoch,
             epochs=int(state.num_train_epochs),
@@ -185,6 +218,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
             val_rmse_per_axis=list(self.validation.rmse_per_axis),
             best_epoch=best.epoch,
             eta_seconds=round(per_epoch * (state.num_train_epochs - epoch), 1),
+            val_loss_by_episode=[_short(loss) for loss in self.validation.loss_by_episode.values()],
         )
         if self._patience and epoch - best.epoch >= self._patience:
             control.should_training_stop = True
@@ -195,6 +229,11 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
 
     def _is_due(self) -> bool:
         return time.monotonic() - self._saved >= CHECKPOINT_INTERVAL_S
+
+
+def _short(loss: float) -> float:
+    """Six digits that count: enough for an interval, and half as long in the progress file."""
+    return float(f"{loss:.6g}")
 
 
 def training_arguments(recipe: Recipe, checkpoints: Path, *, steps: int, use_cpu: bool) -> TrainingArguments:

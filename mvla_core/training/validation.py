@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +25,20 @@ class Validation:
         rmse: Root of the mean squared error over the same targets, physical units.
         rmse_per_axis: The same for each action dimension, in column order.
         rmse_by_episode: The same for each episode id.
+        loss_by_episode: The mean Huber loss of each episode id, normalised units.
+        numbers_by_episode: How many numbers that mean is over: unmasked targets times action dimensions.
     """
 
     loss: float
     rmse: float
     rmse_per_axis: tuple[float, ...]
     rmse_by_episode: dict[str, float]
+    loss_by_episode: dict[str, float] = field(default_factory=dict)
+    numbers_by_episode: dict[str, int] = field(default_factory=dict)
+
+
+Watch = Callable[[str, npt.NDArray[np.int64], npt.NDArray[np.float32]], None]
+"""Is given an episode id, its last observed frames int64 (N,), and the predicted chunks float32 (N, chunk, A), physical units."""
 
 
 def validate(
@@ -39,6 +47,7 @@ def validate(
     window: WindowSpec,
     normaliser: ActionNormaliser,
     encode_instructions: EncodeInstructions,
+    watch: Watch | None = None,
 ) -> Validation:
     """Predict every window of the episodes with dropout off; the mode of the network is restored.
 
@@ -48,10 +57,11 @@ def validate(
         window: How they are cut.
         normaliser: The training part's.
         encode_instructions: Texts to ids and mask.
+        watch: Told what was predicted for each episode.
     """
     was_training = policy.training
     policy.eval()
-    huber, targets_seen = 0.0, 0
+    huber: dict[str, float] = {}
     read: dict[str, Instructions] = {}
     squared: dict[str, tuple[npt.NDArray[np.float64], int]] = {}
     for episode in episodes:
@@ -64,15 +74,22 @@ def validate(
         windows = torch.from_numpy(observed_frames(last, window.window_size))
         predicted = policy.predict(episode.features, read[instruction], windows)
         labels = torch.from_numpy(normaliser.apply(targets))
-        huber += float(masked_huber(predicted, labels, torch.from_numpy(mask), policy.spec.huber_delta))
-        targets_seen += int(mask.sum())
-        errors = (normaliser.invert(predicted.numpy()) - targets)[mask].astype(np.float64)
-        squared[episode.sequence.episode_id] = ((errors**2).sum(axis=0), len(errors))
+        name = episode.sequence.episode_id
+        huber[name] = float(masked_huber(predicted, labels, torch.from_numpy(mask), policy.spec.huber_delta))
+        physical = normaliser.invert(predicted.numpy())
+        if watch is not None:
+            watch(name, last, physical)
+        errors = (physical - targets)[mask].astype(np.float64)
+        squared[name] = ((errors**2).sum(axis=0), len(errors))
     policy.train(was_training)
+    targets_seen = sum(count for _, count in squared.values())
     per_axis = np.sum([total for total, _ in squared.values()], axis=0) / targets_seen
+    numbers = {name: count * len(per_axis) for name, (_, count) in squared.items()}
     return Validation(
-        loss=huber / (targets_seen * len(per_axis)),
+        loss=sum(huber.values()) / (targets_seen * len(per_axis)),
         rmse=float(np.sqrt(per_axis.mean())),
         rmse_per_axis=tuple(np.sqrt(per_axis).tolist()),
         rmse_by_episode={name: float(np.sqrt(total.mean() / count)) for name, (total, count) in squared.items()},
+        loss_by_episode={name: huber[name] / numbers[name] for name in squared},
+        numbers_by_episode=numbers,
     )

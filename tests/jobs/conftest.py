@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import sqlite3
 import time
@@ -19,7 +20,7 @@ from mvla_core.jobs.model import Job
 from mvla_core.jobs.processes import is_alive, members, send
 from mvla_core.jobs.queue import JobQueue
 from mvla_core.jobs.settings import RunnerSettings
-from mvla_core.layout import DataRoot
+from mvla_core.layout import DataRoot, RunFolder
 
 SETTINGS = RunnerSettings(program="fake_worker", poll_s=0.03, idle_exit_s=20.0, terminate_grace_s=0.3, linger_s=0.5)
 PATIENCE_S = 20.0
@@ -28,7 +29,7 @@ PATIENCE_S = 20.0
 class Bench:
     """A data root with its queue, and what tests do to both."""
 
-    def __init__(self, root: DataRoot, settings: RunnerSettings = SETTINGS) -> None:
+    def __init__(self, root: DataRoot, settings: RunnerSettings) -> None:
         self.root = root
         self.settings = settings
         self.queue = JobQueue(root, settings)
@@ -36,8 +37,15 @@ class Bench:
     def submit(self, do: str, **config: Any) -> Job:
         device = config.pop("device", "cpu")
         priority = config.pop("priority", 0)
-        folder = new_job_folder(self.root, "simulate")
-        return self.queue.submit("simulate", folder, {"do": do, **config}, title=do, device=device, priority=priority)
+        kind = config.pop("kind", "simulate")
+        folder = self._run(do) if kind == "train" else new_job_folder(self.root, kind)
+        config = {"do": do, "name": folder.path.name, **config}  # two jobs with one configuration would be refused
+        return self.queue.submit(kind, folder, config, title=do, device=device, priority=priority)
+
+    def _run(self, do: str) -> RunFolder:
+        run = self.root.run(f"{do.replace('_', '-')}-{secrets.token_hex(4)}")
+        run.path.mkdir(parents=True)
+        return run
 
     def finished(self, job: Job) -> Job:
         return self.queue.wait(job.id, timeout_s=PATIENCE_S, poll_s=0.03)
@@ -89,8 +97,14 @@ class Bench:
 
 
 @pytest.fixture
-def bench(root: DataRoot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def runner_settings() -> RunnerSettings:
+    """What the runner of `bench` is told; a test module may have other settings."""
+    return SETTINGS
+
+
+@pytest.fixture
+def bench(root: DataRoot, runner_settings: RunnerSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    made = Bench(root)
+    made = Bench(root, runner_settings)
     yield made
     made.clean_up()

@@ -106,7 +106,23 @@ def hang_after_result(folder: JobFolder, config: dict[str, Any], progress: Progr
     return {"answer": 1}
 
 
+def fill(folder: JobFolder, config: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Write until the file system is full to the last byte, say so with a file that was there before, and fail of it."""
+    marker = folder.path / "almost"
+    marker.touch()
+    with open(folder.path / "junk", "wb", buffering=0) as junk:
+        size = 65_536
+        while size:
+            try:
+                junk.write(b"x" * size)
+            except OSError as error:
+                full, size = error, size // 2
+        marker.rename(folder.path / "full")
+        raise full
+
+
 BEHAVIOURS = {
+    "fill": fill,
     "succeed": succeed,
     "fail": fail,
     "exit": exit_at_once,

@@ -37,12 +37,13 @@ def damage(root: DataRoot) -> None:
 @pytest.fixture
 def still(root: DataRoot, monkeypatch: pytest.MonkeyPatch) -> JobQueue:
     """A queue that starts no runner, so that rows stay as they are put."""
-    monkeypatch.setattr("mvla_core.jobs.queue.ensure_runner", lambda root, settings: None)
+    monkeypatch.setattr("mvla_core.jobs.reading.ensure_runner", lambda root, settings: None)
     return JobQueue(root, RunnerSettings(program="fake_worker"))
 
 
 def put(queue: JobQueue, title: str = "") -> Job:
-    return queue.submit("report", new_job_folder(queue.root, "report"), {"lang": "ko"}, title=title)
+    folder = new_job_folder(queue.root, "report")
+    return queue.submit("report", folder, {"lang": "ko", "name": folder.path.name}, title=title)
 
 
 def test_new_file_has_the_present_schema_and_a_write_ahead_log(still: JobQueue) -> None:
@@ -72,6 +73,34 @@ def test_older_file_is_migrated_and_keeps_its_jobs(still: JobQueue, monkeypatch:
     assert still.get(job.id).title == "old"
     assert version_of(still.root) == len(MIGRATIONS) + 1
     assert JobDatabase(still.root).read(lambda connection: connection.execute("SELECT * FROM later").fetchall()) == []
+
+
+def test_file_of_the_first_version_is_migrated(still: JobQueue) -> None:
+    """As the first released program left it: other columns, no order but that of the numbers, and a job in every state."""
+    put(still, "from now")  # makes the folders; its file is thrown away below
+    folders = [new_job_folder(still.root, "report") for _ in range(3)]
+    for suffix in ("-wal", "-shm", ""):
+        still.root.path.joinpath("jobs.sqlite" + suffix).unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(still.root.jobs_database, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        for statement in MIGRATIONS[0]:
+            connection.execute(statement)
+        for number, (folder, status) in enumerate(zip(folders, ("succeeded", "queued", "queued"), strict=True)):
+            connection.execute(
+                "INSERT INTO job (kind, folder, title, device, priority, config_sha256, status, created) VALUES"
+                " ('report', ?, ?, 'cpu', 0, 'x', ?, 1.0)",
+                (f"jobs/{folder.path.name}", f"old {number}", status),
+            )
+        connection.execute("PRAGMA user_version=1")
+    jobs = still.list()
+    assert version_of(still.root) == len(MIGRATIONS) > 1
+    assert [(job.title, job.status, job.attempt, job.position) for job in jobs] == [
+        ("old 2", "queued", 1, 3.0),
+        ("old 1", "queued", 1, 2.0),
+        ("old 0", "succeeded", 1, 1.0),
+    ]
+    assert [job.id for job in still.move(3, "first")] == [3, 2]
+    assert still.notices() == []
 
 
 def test_failed_migration_changes_nothing(still: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mvla_core.errors import JobError, MvlaError
+from mvla_core.errors import JobError, MvlaError, UserInputError
 from mvla_core.files import read_json, write_json
 from mvla_core.jobs.folders import new_job_folder
 from mvla_core.jobs.queue import JobQueue
@@ -21,7 +21,7 @@ from mvla_core.layout import DataRoot, JobFolder, RunFolder
 @pytest.fixture
 def queue(root: DataRoot, monkeypatch: pytest.MonkeyPatch) -> JobQueue:
     """A queue that starts no runner."""
-    monkeypatch.setattr("mvla_core.jobs.queue.ensure_runner", lambda root, settings: None)
+    monkeypatch.setattr("mvla_core.jobs.reading.ensure_runner", lambda root, settings: None)
     return JobQueue(root)
 
 
@@ -65,8 +65,10 @@ def test_linked_folder_is_refused(queue: JobQueue, tmp_path: Path) -> None:
     (tmp_path / "target").mkdir()
     queue.root.runs.mkdir(parents=True)
     (queue.root.runs / "link").symlink_to(tmp_path / "target")
+    with pytest.raises(UserInputError, match="is a link and is not followed"):
+        queue.root.run("link")
     with pytest.raises(JobError, match="is a link"):
-        queue.submit("train", queue.root.run("link"), {})
+        queue.submit("train", RunFolder(queue.root.runs / "link"), {})
 
 
 @pytest.mark.parametrize("device", ["", "gpu", "cuda", "cuda:", "cuda:0; ls", "cpu ", "CUDA:0", "cuda:٣"])
@@ -112,7 +114,7 @@ def test_configuration_is_written_once_and_must_agree(queue: JobQueue) -> None:
 
 def test_priority_moves_only_what_waits(queue: JobQueue) -> None:
     first = queue.submit("report", new_job_folder(queue.root, "report"), {})
-    second = queue.submit("report", new_job_folder(queue.root, "report"), {})
+    second = queue.submit("report", new_job_folder(queue.root, "report"), {"lang": "ko"})
     queue.set_priority(second.id, 1)
     assert [job.id for job in queue.active()] == [second.id, first.id]
     assert [job.id for job in queue.list()] == [second.id, first.id]

@@ -28,7 +28,7 @@ from mvla_core.layout import DataRoot
 root = DataRoot.resolve(sys.argv[1])
 queue = JobQueue(root, RunnerSettings.from_argument(sys.argv[2]))
 for _ in range(int(sys.argv[4])):
-    print(queue.submit("simulate", new_job_folder(root, "simulate"), {"do": sys.argv[3]}).id, flush=True)
+    print(queue.submit("simulate", new_job_folder(root, "simulate"), {"do": sys.argv[3], "n": f"{time.time_ns()}"}).id, flush=True)
 time.sleep(float(sys.argv[5]))
 """
 
