@@ -94,7 +94,11 @@ def list_runs(root: DataRoot, queue_states: Mapping[str, str] | None = None) -> 
             ending counts more. `JobQueue.runs` gives them: pages that show what runs call that.
     """
     try:
-        paths = [path for path in root.runs.iterdir() if path.is_dir() and not path.name.startswith(".")]
+        paths = [
+            path
+            for path in root.runs.iterdir()
+            if path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
+        ]
     except FileNotFoundError:
         return []
     states = queue_states or {}

@@ -104,7 +104,7 @@ def restorable_jobs(root: DataRoot) -> tuple[list[dict[str, Any]], list[str]]:
 def _folders_with_record(root: DataRoot) -> Iterator[JobFolder]:
     for parent, kind_of_folder in ((root.runs, RunFolder), (root.jobs, JobFolder)):
         for folder in map(kind_of_folder, sorted([*parent.glob("*/"), *(parent / BIN).glob("*/")])):
-            if folder.record.is_file():
+            if folder.record.is_file() and not folder.path.is_symlink():
                 yield folder
 
 

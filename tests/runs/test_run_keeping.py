@@ -94,7 +94,7 @@ def test_only_the_bin_is_emptied_and_never_through_a_link(root: DataRoot, make_r
     assert purge_run(root, "r1") > 0
     assert (outside / "kept").read_text() == "kept"
     (root.runs / "linked").symlink_to(outside)
-    with pytest.raises(RunError, match="can be deleted"):
+    with pytest.raises(UserInputError, match="is a link"):
         delete_run(root, "linked")
     for name in ("../r1", ".bin", "r1/../r1", ""):
         for function in (delete_run, restore_run, purge_run):
@@ -274,3 +274,10 @@ def test_the_two_watched_episodes_differ_most() -> None:
 
     assert choose_watched({"a": constant(1.0), "b": constant(1.1), "c": constant(-1.0)}) == ("a", "c")
     assert choose_watched({"a": constant(1.0)}) == ("a",)
+
+
+def test_a_link_among_the_runs_is_not_listed(root: DataRoot, make_run, tmp_path: Path) -> None:
+    make_run()
+    (tmp_path / "outside").mkdir()
+    (root.runs / "linked").symlink_to(tmp_path / "outside")
+    assert [run.run_id for run in list_runs(root)] == ["r1"]
