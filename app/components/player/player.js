@@ -212,10 +212,18 @@ class Player {
     if (bounded !== this.index) this.direction = bounded > this.index ? 1 : -1;
     this.index = bounded;
     const entry = this.store.get(bounded);
-    if (entry) this.paint(entry);
-    this.store.focus(bounded, this.direction);
+    if (entry) {
+      this.paint(entry);
+      this.prefetchSoon();
+    } else this.store.focus(bounded, this.direction);
     this.showPosition();
     this.drawOver();
+  }
+
+  /** Look ahead when the picture is on the screen: fetching and decoding others would compete with it for the processor. */
+  prefetchSoon() {
+    cancelAnimationFrame(this.prefetching);
+    this.prefetching = requestAnimationFrame(() => this.store?.focus(this.index, this.direction));
   }
 
   paint(entry) {
@@ -279,6 +287,7 @@ class Player {
     this.playback.pause();
     clearTimeout(this.remembering);
     this.resized.disconnect();
+    cancelAnimationFrame(this.prefetching);
     this.curation.dispose();
     this.strip.dispose();
     this.store?.dispose();
