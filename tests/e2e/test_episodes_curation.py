@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,19 @@ def root(tmp_path: Path) -> DataRoot:
 
 def said(root: DataRoot) -> Annotations:
     return load_annotations(root, named_dataset(root, "lab"))
+
+
+def settled(page: Page, read: Callable[[], object], expected: object) -> object:
+    """What was written, once it is as expected or 10 s have passed: the player shows a change before the server writes it."""
+    deadline = time.monotonic() + 10
+    while (found := read()) != expected and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
+    return found
+
+
+def what_is_kept(root: DataRoot) -> tuple[object, ...]:
+    note = said(root).of(NAMES[0])
+    return note.note, note.instruction, note.rating, note.trim, note.tags
 
 
 def open_player(server: Server, page: Page) -> Locator:
@@ -59,8 +74,13 @@ def test_keys_curate_and_it_survives(repository: Path, root: DataRoot, page: Pag
         page.keyboard.type("hit the wall")
         page.keyboard.press("Enter")
         expect(excluded).to_have_text("Excluded: hit the wall")
-        note = said(root).of(NAMES[0])
-        assert (note.rating, note.tags, note.trim, note.excluded_reason) == (4, ("night",), (10, 20), "hit the wall")
+
+        def written() -> tuple[object, ...]:
+            note = said(root).of(NAMES[0])
+            return note.rating, note.tags, note.trim, note.excluded_reason
+
+        expected = (4, ("night",), (10, 20), "hit the wall")
+        assert settled(page, written, expected) == expected
 
         page.reload()
         expect(excluded).to_have_text("Excluded: hit the wall")
@@ -77,7 +97,7 @@ def test_keys_curate_and_it_survives(repository: Path, root: DataRoot, page: Pag
         expect(told).to_contain_text("frames 11 to 40 kept")
         page.keyboard.press("Shift+U")
         expect(told).to_contain_text("frames 11 to 21 kept")
-        assert said(root).of(NAMES[0]).excluded_reason is None
+        assert settled(page, lambda: said(root).of(NAMES[0]).excluded_reason, None) is None
 
         # The next episode, without the mouse; nothing was said of it.
         page.keyboard.press("j")
@@ -85,7 +105,7 @@ def test_keys_curate_and_it_survives(repository: Path, root: DataRoot, page: Pag
         expect(told).not_to_contain_text("night")
         page.keyboard.press("p")
         expect(told).to_contain_text("kept")
-        assert said(root).of(NAMES[1]).trim is not None
+        assert settled(page, lambda: said(root).of(NAMES[1]).trim is not None, True)
     finally:
         server.kill()
 
@@ -117,10 +137,8 @@ def test_the_other_keys_and_a_filter_that_stays(repository: Path, root: DataRoot
         page.keyboard.press("t")
         page.keyboard.type("abandoned")
         page.keyboard.press("Escape")
-        note = said(root).of(NAMES[0])
-        assert (note.note, note.instruction, note.rating, note.trim, note.tags) == (
-            "wheel slipped", "Stop at the box.", None, None, ()
-        )  # fmt: skip
+        expected = ("wheel slipped", "Stop at the box.", None, None, ())
+        assert settled(page, lambda: what_is_kept(root), expected) == expected
         page.keyboard.press("j")
         expect(page).to_have_url(re.compile(NAMES[1]))
         expect(player).to_have_attribute("data-frame", "0")
