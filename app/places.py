@@ -59,6 +59,12 @@ EVALUATE = Place(
     ":material/balance:",
     "A trained policy on episodes it has never met, beside predictors that never look.",
 )
+READINESS = Place(
+    "readiness",
+    "May it drive?",
+    ":material/verified_user:",
+    "What has to be met before the policy may move the robot, and what it stands on.",
+)
 REPORT = Place(
     "report", "Report", ":material/description:", "What was found, as a document to read, download and hand on."
 )
@@ -67,6 +73,6 @@ SECTIONS: dict[str, tuple[Place, ...]] = {
     "": (OVERVIEW,),
     "Data": (EPISODES, COMPARE, DATASET),
     "Policy": (TRAIN, RUNS),
-    "Proof": (EVALUATE, REPORT),
+    "Proof": (EVALUATE, READINESS, REPORT),
 }
 PLACES = tuple(place for section in SECTIONS.values() for place in section)

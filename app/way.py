@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from app.language import PageText
 from app.places import DATASET, EPISODES, EVALUATE, REPORT, RUNS, TRAIN, Place
 from app.session import RUN_KEY
-from app.text import count
+from mvla_core.audit.wording import worded
 from mvla_core.episodes.catalogue import Catalogue
 from mvla_core.errors import MvlaError
 from mvla_core.evaluation.results import load_results
@@ -15,6 +16,8 @@ from mvla_core.evaluation.wording import lookup
 from mvla_core.layout import DataRoot
 from mvla_core.runs import RunSummary
 from mvla_core.schema import Finding
+
+_ACTIVE = ("queued", "running", "stopping")
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,11 @@ class Step:
 
 
 def way_of(
-    root: DataRoot, catalogue: Catalogue, findings: Sequence[Finding] | None, runs: Sequence[RunSummary]
+    root: DataRoot,
+    catalogue: Catalogue,
+    findings: Sequence[Finding] | None,
+    runs: Sequence[RunSummary],
+    text: PageText,
 ) -> list[Step]:
     """The five stops of a data set, in order.
 
@@ -50,16 +57,17 @@ def way_of(
         catalogue: The data set.
         findings: Of its audit; None where it was not audited because it is large.
         runs: The runs on this data set, newest first.
+        text: In which language the stops are told.
     """
     query = {"dataset": catalogue.dataset}
     trained = next((run for run in runs if run.has_adapter and run.ended), None)
     evaluated = next((run for run in runs if run.has_evaluation), None)
     return [
-        _recordings(catalogue, query),
-        _audit(findings, query),
-        _training(runs, trained, query),
-        _evaluation(root, evaluated or trained),
-        _report(evaluated),
+        _recordings(catalogue, query, text),
+        _audit(findings, query, text),
+        _training(runs, trained, query, text),
+        _evaluation(root, evaluated or trained, text),
+        _report(evaluated, text),
     ]
 
 
@@ -68,59 +76,64 @@ def next_stop(steps: Sequence[Step]) -> Step:
     return next((step for step in steps if not step.done), steps[-1])
 
 
-def _recordings(catalogue: Catalogue, query: dict[str, str]) -> Step:
-    frames = sum(info.num_frames for info in catalogue.episodes)
+def _recordings(catalogue: Catalogue, query: dict[str, str], text: PageText) -> Step:
     broken = sum(finding.level == "error" for finding in catalogue.findings)
-    sentence = f"{count(len(catalogue.episodes), 'episode')} with {count(frames, 'frame')}"
-    sentence += f"; {count(broken, 'file')} cannot be used." if broken else "."
-    return Step(EPISODES, "Recordings", bool(catalogue.episodes), sentence, "Look at them", query, broken > 0)
+    said = {
+        "episodes": text.say_count("way.episodes", len(catalogue.episodes)),
+        "frames": text.say_count("way.frames", sum(info.num_frames for info in catalogue.episodes)),
+        "broken": text.say_count("way.files", broken),
+    }
+    sentence = text.say("way.recorded_broken", **said) if broken else text.say("way.recorded", **said)
+    title, action = text.say("way.recordings"), text.say("way.look")
+    return Step(EPISODES, title, bool(catalogue.episodes), sentence, action, query, broken > 0)
 
 
-def _audit(findings: Sequence[Finding] | None, query: dict[str, str]) -> Step:
+def _audit(findings: Sequence[Finding] | None, query: dict[str, str], text: PageText) -> Step:
+    title = text.say("way.audit")
     if findings is None:
-        sentence = "Is this data worth training on, or would a clock drive as well?"
-        return Step(DATASET, "Audit", False, sentence, "Audit it", query)
+        return Step(DATASET, title, False, text.say("way.audit_question"), text.say("way.audit_it"), query)
     serious = [finding for finding in findings if finding.level in ("error", "warning")]
     clock = next((finding for finding in serious if finding.code == "clock_suffices"), None)
     if clock is not None:
-        sentence = clock.message
+        sentence = worded(clock, text.language).message
     elif serious:
-        sentence = f"{count(len(serious), 'finding')} to look at before training."
+        sentence = text.say("way.audit_serious", findings=text.say_count("way.findings", len(serious)))
     else:
-        sentence = "Nothing speaks against training on it."
-    return Step(DATASET, "Audit", True, sentence, "Read the audit", query, bool(serious))
+        sentence = text.say("way.audit_fine")
+    return Step(DATASET, title, True, sentence, text.say("way.read_audit"), query, bool(serious))
 
 
-def _training(runs: Sequence[RunSummary], trained: RunSummary | None, query: dict[str, str]) -> Step:
-    active = next((run for run in runs if run.status in ("queued", "running", "stopping")), None)
+def _training(runs: Sequence[RunSummary], trained: RunSummary | None, query: dict[str, str], text: PageText) -> Step:
+    title = text.say("way.training")
+    active = next((run for run in runs if run.status in _ACTIVE), None)
     if active is not None:
-        sentence = f"Run {active.run_id} is {active.status}."
-        return Step(RUNS, "Training", trained is not None, sentence, "Watch it", {RUN_KEY: active.run_id})
+        sentence = text.say("way.active", run=active.run_id, status=text.say(f"way.status.{active.status}"))
+        return Step(RUNS, title, trained is not None, sentence, text.say("way.watch"), {RUN_KEY: active.run_id})
     if trained is not None:
-        sentence = f"{count(len(runs), 'run')}, newest policy {trained.run_id}."
-        return Step(RUNS, "Training", True, sentence, "See the runs", {RUN_KEY: trained.run_id})
-    sentence = "Choose a recipe and launch it in the background."
-    return Step(TRAIN, "Training", False, sentence, "Train a policy", query)
+        sentence = text.say("way.trained", runs=text.say_count("way.runs", len(runs)), run=trained.run_id)
+        return Step(RUNS, title, True, sentence, text.say("way.see_runs"), {RUN_KEY: trained.run_id})
+    return Step(TRAIN, title, False, text.say("way.train_question"), text.say("way.train"), query)
 
 
-def _evaluation(root: DataRoot, run: RunSummary | None) -> Step:
+def _evaluation(root: DataRoot, run: RunSummary | None, text: PageText) -> Step:
+    title = text.say("way.evaluation")
     if run is None:
-        sentence = "After training: does the policy look, or does it recite?"
-        return Step(EVALUATE, "Evaluation", False, sentence, "Evaluate")
+        return Step(EVALUATE, title, False, text.say("way.evaluate_later"), text.say("way.evaluate"))
     query = {RUN_KEY: run.run_id}
     if not run.has_evaluation:
-        sentence = f"Put the run {run.run_id} to the test on held-out episodes."
-        return Step(EVALUATE, "Evaluation", False, sentence, "Evaluate it", query)
+        sentence = text.say("way.evaluate_run", run=run.run_id)
+        return Step(EVALUATE, title, False, sentence, text.say("way.evaluate_it"), query)
     try:
         label = load_results(root.run(run.run_id))["verdict"]["label"]
     except MvlaError as error:
-        return Step(EVALUATE, "Evaluation", False, str(error), "Evaluate again", query, warning=True)
-    sentence = f"{lookup('en', f'labels.{label}')}: run {run.run_id}."
-    return Step(EVALUATE, "Evaluation", True, sentence, "See why", query, warning=label != "learned")
+        return Step(EVALUATE, title, False, str(error), text.say("way.evaluate_again"), query, warning=True)
+    sentence = text.say("way.verdict", label=lookup(text.language, f"labels.{label}"), run=run.run_id)
+    return Step(EVALUATE, title, True, sentence, text.say("way.see_why"), query, warning=label != "learned")
 
 
-def _report(run: RunSummary | None) -> Step:
+def _report(run: RunSummary | None, text: PageText) -> Step:
+    title = text.say("way.report")
     if run is not None and run.has_report:
-        return Step(REPORT, "Report", True, "Written; read it or hand it on.", "Read it", {RUN_KEY: run.run_id})
+        return Step(REPORT, title, True, text.say("way.written"), text.say("way.read_report"), {RUN_KEY: run.run_id})
     query = {} if run is None else {RUN_KEY: run.run_id}
-    return Step(REPORT, "Report", False, "Write down what was found, in English or Korean.", "Write it", query)
+    return Step(REPORT, title, False, text.say("way.write_down"), text.say("way.write_it"), query)
