@@ -87,8 +87,9 @@ def load_predictions(run: RunFolder) -> list[EpisodePredictions]:
     try:
         with np.load(run.predictions, allow_pickle=False) as stored:
             instructions = stored["instructions"].tolist()
+            # Every episode has the same baselines; going through all keys for each would be quadratic.
+            baselines = [key.split("/", 2)[2] for key in stored.files if key.startswith("0/baseline/")]
             for index, episode_id in enumerate(stored["episode_ids"].tolist()):
-                prefix = f"{index}/baseline/"
                 episodes.append(
                     EpisodePredictions(
                         episode_id,
@@ -96,7 +97,7 @@ def load_predictions(run: RunFolder) -> list[EpisodePredictions]:
                         stored[f"{index}/predicted"],
                         stored[f"{index}/target"],
                         stored[f"{index}/mask"],
-                        {key[len(prefix) :]: stored[key] for key in stored.files if key.startswith(prefix)},
+                        {name: stored[f"{index}/baseline/{name}"] for name in baselines},
                         instructions[index],
                     )
                 )
