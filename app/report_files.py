@@ -40,3 +40,9 @@ def zipped(report: ReportFiles) -> bytes:
             if path.is_file() and path != report.page:
                 archive.write(path, path.relative_to(report.folder))
     return buffer.getvalue()
+
+
+def outdated(report: ReportFiles, run: RunFolder) -> bool:
+    """Whether the run was evaluated again after its report was written."""
+    results = run.evaluation_results
+    return results.is_file() and results.stat().st_mtime_ns > report.version

@@ -1,14 +1,15 @@
-"""What the browser fetches beside the pages: frames as JPEG, the progress of a run, a written report.
+"""What the browser fetches beside the pages: frames as JPEG, the progress of a run, the curation of a data set.
 
 Clients send identifiers, never paths; each is checked before it becomes part of one. All routes answer only to host names on
 the allow-list (a page of another site that points its own name at this machine gets nothing) and refuse requests that
-another site makes. They only read, but for the uploads (`upload_routes`). Errors are one sentence of plain text.
+another site makes. They only read, but for the uploads.
+Metrics, reports, augmented frames and uploads have modules of their own (`metrics_routes`, `report_routes`, `augmented_frames`,
+`upload_routes`). Errors are one sentence of plain text.
 
     GET /mvla/frames/{dataset}/{episode_id}/{index}.jpg?w=640&v=<mtime>
     GET /mvla/strips/{dataset}/{episode_id}.jpg?v=<mtime>
     GET /mvla/curation/{dataset}.json                -> the curation, to be kept
     GET /mvla/runs/{run_id}/progress?offset=N         -> {"offset", "rows"}
-    GET /mvla/runs/{run_id}/report/{lang}             -> the report, in a sandbox
 """
 
 from __future__ import annotations
@@ -38,7 +39,6 @@ from mvla_core.episodes.dataset import named_dataset
 from mvla_core.episodes.pictures import frame_jpeg
 from mvla_core.episodes.thumbnails import make_strip, thumbnail_strip
 from mvla_core.errors import EpisodeError, MvlaError, RunError, UserInputError
-from mvla_core.evaluation.wording import LANGUAGES
 from mvla_core.files import check_identifier, read_json_lines
 from mvla_core.schema import ColorOrder, EpisodeInfo
 
@@ -46,7 +46,6 @@ MAX_WIDTH_PX = 1920
 PROGRESS_EVENTS = frozenset({"step", "epoch", "stage", "note"})
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 _FOREVER = "private, max-age=31536000, immutable"
-_REPORT_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
 
 Handler = Callable[[Request], Response]
 
@@ -82,11 +81,6 @@ def curation_url(dataset: str) -> str:
 def progress_url(run_id: str) -> str:
     """Address of a run's progress, to which `?offset=N` is added."""
     return f"/mvla/runs/{quote(run_id, safe='')}/progress"
-
-
-def report_url(run_id: str, lang: str, version: int) -> str:
-    """Address of a run's report; `version` changes when it is written again."""
-    return f"/mvla/runs/{quote(run_id, safe='')}/report/{lang}?v={version}"
 
 
 def _answering(handler: Handler) -> Handler:
@@ -176,28 +170,11 @@ def progress(request: Request) -> Response:
     return JSONResponse({"offset": offset, "rows": kept}, headers={"Cache-Control": NEVER})
 
 
-@_answering
-def report(request: Request) -> Response:
-    """A run's HTML report. The sandbox keeps whatever a recording's texts may hold from acting on the workbench."""
-    lang = request.path_params["lang"]
-    if lang not in LANGUAGES:
-        raise UnusableAddress(
-            f"There is no report in the language {lang[:12]!r}: expected one of {', '.join(LANGUAGES)}."
-        )
-    run = data_root().run(_identifier(request, "run_id", "run name"))
-    page = next(iter(sorted((run.report / lang).glob("*.html"))), None)
-    if page is None:
-        raise RunError(f"The run {run.run_id} has no report in this language; create it on the page Report.")
-    headers = {"Cache-Control": NEVER, "Content-Security-Policy": _REPORT_POLICY}
-    return Response(page.read_bytes(), media_type="text/html; charset=utf-8", headers=headers)
-
-
 ROUTES = [
     Route("/mvla/frames/{dataset}/{episode_id}/{index}.jpg", frame, methods=["GET"]),
     Route("/mvla/strips/{dataset}/{episode_id}.jpg", strip, methods=["GET"]),
     Route("/mvla/curation/{dataset}.json", curation, methods=["GET"]),
     Route("/mvla/runs/{run_id}/progress", progress, methods=["GET"]),
-    Route("/mvla/runs/{run_id}/report/{lang}", report, methods=["GET"]),
     *METRICS_ROUTES,
     *REPORT_ROUTES,
     *AUGMENTED_ROUTES,

@@ -2,80 +2,68 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import streamlit as st
 
-from app.job_view import job_card, job_for_run, launch
+from app.components.download.download import download_link
+from app.job_view import job_card, job_for_run
+from app.language import language_choice
 from app.page_parts import empty_state, heading
 from app.pickers import pick_run
 from app.places import EVALUATE, REPORT
-from app.report_files import report_of, zipped
-from app.routes import report_url
+from app.report_files import outdated, report_of
+from app.report_parts import SECTIONS_KEY, choose_content, choose_others, order, say
+from app.report_routes import report_address
 from app.run_list import runs
 from app.session import data_root
 
-LANGUAGE_NAMES = {"en": "English", "ko": "한국어"}
 PAGE_HEIGHT_PX = 900
 
 heading(REPORT)
+language = language_choice()
 evaluated = [run for run in runs() if run.has_evaluation]
 if not evaluated:
     empty_state(
-        "Nothing to report yet",
-        "A report tells what an evaluation found. Evaluate a trained run first.",
+        say(language, "empty_title"),
+        say(language, "empty_text"),
         EVALUATE,
-        "Evaluate a run",
+        say(language, "empty_button"),
     )
     st.stop()
 
 run = pick_run(evaluated)
-language = st.segmented_control(
-    "Language",
-    list(LANGUAGE_NAMES),
-    format_func=LANGUAGE_NAMES.__getitem__,
-    default="en",
-    key="language",
-    required=True,
-)
-report = report_of(data_root().run(run.run_id), language)
+choose_others(run.run_id, [each.run_id for each in evaluated], language)
+choose_content(language)
+folder = data_root().run(run.run_id)
+report = report_of(folder, language)
 job = job_for_run("report", run.run_id)
 if job is not None and (job.active or job.status != "succeeded"):
     job_card(job.id)
+nothing_chosen = not st.session_state[SECTIONS_KEY]
+if nothing_chosen:
+    st.warning(say(language, "no_sections"), icon=":material/warning:")
+if report is not None and outdated(report, folder):
+    st.warning(say(language, "old"), icon=":material/history:")
 with st.container(horizontal=True):
-    if st.button(
-        "Write it again" if report else "Write the report",
+    st.button(
+        say(language, "again" if report else "write"),
         type="secondary" if report else "primary",
         icon=":material/edit_document:",
-        disabled=job is not None and job.active,
+        disabled=nothing_chosen or (job is not None and job.active),
+        on_click=order,
+        args=(run.run_id, language),
         key="write",
-    ):
-        launch("report", {"run_id": run.run_id, "lang": language}, f"Report on {run.run_id}")
-        st.rerun()
-    if report is not None:
-        st.download_button(
-            "Download HTML",
-            report.page.read_bytes(),
-            f"{run.run_id}-{language}.html",
-            "text/html",
-            icon=":material/download:",
-            on_click="ignore",
-            key="download_html",
-        )
-        st.download_button(
-            "Download Markdown with figures",
-            partial(zipped, report),
-            f"{run.run_id}-{language}.zip",
-            "application/zip",
-            icon=":material/folder_zip:",
-            on_click="ignore",
-            key="download_markdown",
-        )
-if report is None:
-    st.write(
-        "No report in this language yet. Writing it takes a few seconds; it computes nothing that is not already measured."
     )
+    if report is not None:
+        for name, label in (("report.html", "html"), ("report.zip", "markdown")):
+            address = report_address(run.run_id, language, name, report.version)
+            kept = f"{run.run_id}-{language}.{name.rpartition('.')[2]}"
+            download_link(say(language, label), address, kept, key=f"download_{label}")
+if report is None:
+    st.write(say(language, "none"))
     st.stop()
+st.caption(say(language, "pdf"))
 st.iframe(
-    report_url(run.run_id, language, report.version), height=PAGE_HEIGHT_PX, alt=f"Report on the run {run.run_id}"
+    report_address(run.run_id, language, "page.html", report.version),
+    height=PAGE_HEIGHT_PX,
+    alt=say(language, "preview", run=run.run_id),
 )

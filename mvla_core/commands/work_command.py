@@ -52,11 +52,9 @@ def _import(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress:
 
 
 def _report(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress: Progress) -> dict[str, Any]:
-    from mvla_core.reports.write import write_report
+    from mvla_core.reports.write import run_report_job
 
-    run = root.run(config["run_id"])
-    files = write_report(root, config["run_id"], lang=config["lang"], out=run.report / config["lang"])
-    return {"files": [str(file) for file in files]}
+    return run_report_job(root, config, progress)
 
 
 def _scan(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress: Progress) -> dict[str, Any]:

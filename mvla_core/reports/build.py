@@ -2,49 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mvla_core.evaluation.facts import Facts
 from mvla_core.evaluation.measure import CLOCKS
-from mvla_core.reports.document import Chip, Document, Tile, Tone
+from mvla_core.reports.choice import SECTIONS, ReportChoice
+from mvla_core.reports.document import Chip, Document, Section, Tile
 from mvla_core.reports.language import Words
-from mvla_core.reports.sections_judged import evidence_section, next_section, risk_section, technical_section
+from mvla_core.reports.sections_advice import (
+    checklist_section,
+    conclusion_section,
+    next_section,
+    summary_section,
+)
+from mvla_core.reports.sections_context import claims_section, comparison_section, efficiency_section
+from mvla_core.reports.sections_judged import evidence_section, risk_section, technical_section
 from mvla_core.reports.sections_measured import (
     ablation_section,
+    action_section,
     data_section,
     direction_section,
     loss_section,
     overlay_section,
     skill_section,
 )
+from mvla_core.reports.sections_readiness import readiness_section
+from mvla_core.reports.sections_runs import runs_section
 from mvla_core.reports.stored import Stored
+from mvla_core.reports.tones import VERDICT_TONES
 from mvla_core.schema import NORMALISED
 
-VERDICT_TONES: dict[str, Tone] = {
-    "learned": "good",
-    "partly_learned": "watch",
-    "memorised_script": "bad",
-    "no_better_than_clock": "bad",
-    "collapsed": "bad",
-    "blind": "bad",
-    "deaf": "bad",
-    "cannot_tell": "unknown",
+WHOLE_REPORT = ReportChoice()
+
+_MEASURED: Mapping[str, Callable[[Stored, Words, Words], Section]] = {
+    "losses": loss_section,
+    "data": data_section,
+    "actions": action_section,
+    "skill": skill_section,
+    "overlay": overlay_section,
+    "directions": direction_section,
+    "ablations": ablation_section,
+}
+_TOLD: Mapping[str, Callable[[Stored, Words], Section]] = {
+    "comparison": comparison_section,
+    "evidence": evidence_section,
+    "risks": risk_section,
+    "efficiency": efficiency_section,
+    "claims": claims_section,
+    "readiness": readiness_section,
+    "conclusions": conclusion_section,
+    "next": next_section,
+    "checklist": checklist_section,
+    "technical": technical_section,
+    "summary": summary_section,
 }
 
 
-def build_document(stored: Stored, words: Words, figure_words: Words) -> Document:
-    """Return the whole report.
+def build_document(
+    several: Sequence[Stored], words: Words, figure_words: Words, choice: ReportChoice = WHOLE_REPORT
+) -> Document:
+    """Return the chosen sections of a report.
 
     Args:
-        stored: What the run and its evaluation have stored.
+        several: What each run and its evaluation have stored. The report is about the first; a table puts the others beside it.
         words: The report's language.
         figure_words: The language within figures; English where no font for another one is installed.
+        choice: Sections and foreword.
     """
+    stored = several[0]
     results = stored.results
     verdict = results["verdict"]
-    measured = (data_section, loss_section, overlay_section, skill_section, direction_section, ablation_section)
-    judged = (evidence_section, risk_section, next_section, technical_section)
+    others = [each.results["run_id"] for each in several[1:]]
     return Document(
         lang=words.language,
         kind=words.say("page.kind"),
@@ -52,6 +81,7 @@ def build_document(stored: Stored, words: Words, figure_words: Words) -> Documen
         facts=[
             (words.say("page.dataset"), results["dataset"]),
             (words.say("page.run"), results["run_id"]),
+            *([(words.say("page.others"), ", ".join(others))] if others else []),
             (words.say("page.preset"), results["preset"]),
             (words.say("page.evaluated"), words.moment(results["evaluated"])),
         ],
@@ -59,12 +89,24 @@ def build_document(stored: Stored, words: Words, figure_words: Words) -> Documen
         sentence=words.verdict(f"verdict.{verdict['rule']}", verdict["values"]),
         tiles=_tiles(stored, words),
         contents=words.say("page.contents"),
-        sections=[
-            *(section(stored, words, figure_words) for section in measured),
-            *(section(stored, words) for section in judged),
-        ],
+        sections=[_section(name, several, words, figure_words) for name in _names(several, choice)],
         footer=words.say("page.footer"),
+        foreword_title=words.say("page.foreword"),
+        foreword=choice.paragraphs,
+        tools=words.table("tools"),
     )
+
+
+def _names(several: Sequence[Stored], choice: ReportChoice) -> list[str]:
+    return [name for name in SECTIONS if choice.has(name) and (name != "runs" or len(several) > 1)]
+
+
+def _section(name: str, several: Sequence[Stored], words: Words, figure_words: Words) -> Section:
+    if name == "runs":
+        return runs_section(several, words, figure_words)
+    if name in _MEASURED:
+        return _MEASURED[name](several[0], words, figure_words)
+    return _TOLD[name](several[0], words)
 
 
 def _tiles(stored: Stored, words: Words) -> list[Tile]:

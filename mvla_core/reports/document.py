@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from mvla_core.reports.drawing import Panel
+from mvla_core.wording import Language
 
 Tone = Literal["good", "watch", "bad", "unknown", "plain"]
 
@@ -115,7 +116,7 @@ class Tile:
 class Document:
     """A whole report in one language."""
 
-    lang: str
+    lang: Language
     kind: str
     title: str
     facts: Sequence[tuple[str, str]]
@@ -125,3 +126,8 @@ class Document:
     contents: str
     sections: Sequence[Section]
     footer: str
+    foreword_title: str = ""
+    foreword: Sequence[str] = ()
+    """Paragraphs of the reader's own words, before the sections."""
+    tools: Mapping[str, str] = field(default_factory=dict)
+    """What the page's own buttons are called: "print", "series", "theme"."""

@@ -7,11 +7,13 @@ afterwards replaced by CSS variables, so that one figure serves both themes; for
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cache
+from html import escape
 from typing import Any
 
 import matplotlib
@@ -21,8 +23,13 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from mvla_core.reports.interaction import MARK, marks, name_series
+from mvla_core.wording import Language
+
 KOREAN_FONTS = ("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo", "UnDotum")
 _PNG_DPI = 160
+_SVG_DPI = 72
+"""An SVG of matplotlib measures in points."""
 _TITLE_POINTS = 9.0
 
 
@@ -90,14 +97,19 @@ class Panel:
     height: float = 2.7
 
 
-def draw_svg(panel: Panel) -> str:
-    """Return the panel as an SVG element for a page that defines the palette's CSS variables."""
+def draw_svg(panel: Panel, language: Language = "en") -> str:
+    """Return the panel as an SVG element for a page that defines the palette's CSS variables.
+
+    Its attribute `data-marks` holds what a pointer can show, in the language: see `mvla_core.reports.interaction`.
+    """
     with _style():
-        figure = Figure(figsize=(panel.width, panel.height), layout="constrained")
+        figure = Figure(figsize=(panel.width, panel.height), layout="constrained", dpi=_SVG_DPI)
         _draw(panel, figure, _STAND_INS)
+        series = name_series(figure)
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    return _for_a_page(out.getvalue(), panel)
+        told = marks(figure, series, language)
+    return _for_a_page(out.getvalue(), panel, json.dumps(told, ensure_ascii=False, separators=(",", ":")))
 
 
 def draw_png(panels: Sequence[Panel], columns: int) -> bytes:
@@ -188,18 +200,20 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _for_a_page(svg: str, panel: Panel) -> str:
+def _for_a_page(svg: str, panel: Panel, told: str) -> str:
     """Cut what only a file of its own needs, make ids unique on the page, and put CSS variables for the stand-ins."""
+    name = f"figure-{panel.name}"
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     used = set(re.findall(r"url\(#([^)]+)\)", body)) | set(re.findall(r'xlink:href="#([^"]+)"', body))
 
     def identity(match: re.Match[str]) -> str:
-        return f' id="{panel.name}-{match[1]}"' if match[1] in used else ""
+        kept = match[1] in used or match[1].startswith(f"{MARK}-")
+        return f' id="{name}-{match[1]}"' if kept else ""
 
     body = re.sub(r' id="([^"]+)"', identity, body)
-    body = re.sub(r"url\(#([^)]+)\)", rf"url(#{panel.name}-\1)", body)
-    body = re.sub(r'xlink:href="#([^"]+)"', rf'xlink:href="#{panel.name}-\1"', body)
+    body = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", body)
+    body = re.sub(r'xlink:href="#([^"]+)"', rf'xlink:href="#{name}-\1"', body)
     body = re.sub(r"'DejaVu Sans'[^;\"]*", "inherit", body)
     for field in fields(Palette):
         body = body.replace(getattr(_STAND_INS, field.name), f"var(--{field.name})")
@@ -207,9 +221,8 @@ def _for_a_page(svg: str, panel: Panel) -> str:
     assert opening is not None
     box = re.search(r'viewBox="([^"]+)"', opening[0])
     assert box is not None
-    label = panel.title.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="{box[1]}" role="img" '
-        f'aria-label="{label}">'
+        f'id="{name}" aria-label="{escape(panel.title, quote=True)}" data-marks="{escape(told, quote=True)}">'
     )
     return head + body[opening.end() :]

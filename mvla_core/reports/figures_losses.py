@@ -69,6 +69,35 @@ def loss_panels(losses: Mapping[str, Any], labels: Labels) -> list[Panel]:
     ]
 
 
+def run_panels(losses: Mapping[str, Mapping[str, Any]], labels: Labels) -> list[Panel]:
+    """Return one panel with the validation loss of each run, or none where no run has recorded an epoch.
+
+    Args:
+        losses: Run id -> its `results["losses"]`.
+        labels: The `figure` table of a text catalog.
+    """
+    drawn = {name: value["epochs"] for name, value in losses.items() if value["epochs"]}
+    if not drawn:
+        return []
+
+    def curves(figure: FigureBase, palette: Palette) -> None:
+        axes = _epoch_axes(figure, palette, labels, None)
+        colours = (palette.policy, palette.validation, palette.repeat, palette.instruction, palette.clock, palette.bad)
+        for number, (name, epochs) in enumerate(drawn.items()):
+            colour = colours[number % len(colours)]
+            axes.plot(
+                _numbers(epochs, "epoch"), _numbers(epochs, "val_loss"), color=colour, label=name, **_markers(epochs)
+            )
+        axes.set_ylabel(labels["log_loss"])
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False, labelcolor=palette.muted)
+
+    return [Panel("runs-loss", labels["runs_title"], curves, width=6.4, height=3.4)]
+
+
 def _numbers(rows: Sequence[Mapping[str, Any]], key: str) -> list[float]:
     """A column; what is unknown leaves a gap in the line."""
     return [math.nan if row[key] is None else float(row[key]) for row in rows]

@@ -29,8 +29,9 @@ def overlay_panel(
             for window, last in enumerate(episode.last_frames):
                 steps = int(episode.mask[window].sum())
                 fan = episode.predicted[window, :steps, axis]
-                shown = labels["chunk"] if window == 0 else None
-                axes.plot(last + np.arange(steps), fan, color=palette.policy, alpha=0.35, linewidth=0.8, label=shown)
+                axes.plot(
+                    last + np.arange(steps), fan, color=palette.policy, alpha=0.35, linewidth=0.8, label=labels["chunk"]
+                )
             axes.plot(
                 episode.last_frames,
                 episode.baselines[clock][:, 0, axis],

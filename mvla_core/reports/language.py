@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,15 +11,23 @@ from typing import Any
 from mvla_core.audit.wording import worded
 from mvla_core.evaluation.wording import fill, lookup
 from mvla_core.metrics.directions import DIRECTION_NAMES
-from mvla_core.wording import Language, amount, format_text, interval, percent, read_catalog, real
+from mvla_core.wording import Language, amount, format_text, interval, percent, read_catalog, real, signed, term
 
 _DASH = "–"
+_FINE = re.compile(r"\{(\w+):(percent1|ratio|loss|plain)\}")
+_SMALLEST_REAL = 0.001
 
 
 def catalog(name: str) -> dict[str, Any]:
-    """A TOML file of this package, for example "text_en", or of the audit's, for example "findings_ko"."""
-    package = "mvla_core.audit" if name.startswith("findings") else "mvla_core.reports"
-    return read_catalog(package, name)
+    """A TOML file of this package, for example "text_en", or of the audit's, for example "findings_ko".
+
+    What is said beyond the measured sections lies in "advice_en" and "advice_ko"; it belongs to "text_en" and "text_ko".
+    """
+    if name.startswith("findings"):
+        return read_catalog("mvla_core.audit", name)
+    said = read_catalog("mvla_core.reports", name)
+    more = read_catalog("mvla_core.reports", name.replace("text_", "advice_"))
+    return {**said, **{table: {**said.get(table, {}), **texts} for table, texts in more.items()}}
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,32 @@ class Words:
         """A text of the report's catalog by its dotted key, filled with values."""
         table, _, name = key.partition(".")
         return format_text(self.language, self.table(table)[name], values or {})
+
+    def fill(self, template: str, values: Mapping[str, Any]) -> str:
+        """A text that was chosen from a table, filled with values.
+
+        Beside the shared kinds of figures it knows `percent1`, a share with one decimal, `ratio`, a very small number, `loss`
+        with four decimals, and `plain`, a figure as it was published.
+        """
+        shown = dict(values)
+        for name, kind in set(_FINE.findall(template)):
+            shown[f"{name}_{kind}"] = self._fine(values[name], kind)
+        return format_text(self.language, _FINE.sub(r"{\1_\2}", template), shown)
+
+    def _fine(self, value: float | None, kind: str) -> str:
+        if value is None:
+            return _DASH
+        if kind == "loss":
+            return signed(value, 4)
+        if kind == "plain":
+            return f"{value:g}"
+        if kind == "ratio":
+            return real(value) if value >= _SMALLEST_REAL else f"{value:.1e}"
+        return term(self.language, "percent.known").format(value=signed(100 * value, 1))
+
+    def term_of(self, table: str, name: str) -> str:
+        """A name of one of the report's own tables; what has no name of its own stays as it is."""
+        return self.table(table).get(name, name)
 
     def verdict(self, key: str, values: Mapping[str, Any]) -> str:
         """A statement of the verdict's catalog."""

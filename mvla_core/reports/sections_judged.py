@@ -18,14 +18,12 @@ from mvla_core.reports.document import (
     Section,
     Statement,
     Statements,
-    Steps,
     Table,
     Tone,
 )
 from mvla_core.reports.language import Words
 from mvla_core.reports.stored import Stored
 
-_WEIGHTS = ("error", "warning", "info")
 _TONES: Mapping[str, Tone] = {"error": "bad", "warning": "watch", "info": "unknown", "ok": "good"}
 
 
@@ -67,31 +65,32 @@ def evidence_section(stored: Stored, words: Words) -> Section:
 
 
 def risk_section(stored: Stored, words: Words) -> Section:
-    """What speaks against the policy or the data, the gravest first."""
-    found: list[tuple[str, Statement]] = [
-        (
-            item["level"],
-            Statement(Chip(_weight(item["level"], "from_policy", words), _TONES[item["level"]]), _said(item, words)),
-        )
-        for item in stored.results["verdict"]["evidence"]
-        if not item["for"]
-    ]
-    for finding in stored.audit["findings"]:
-        if finding["level"] in _WEIGHTS:
-            message, step, foreign = words.finding(finding)
-            chip = Chip(_weight(finding["level"], "from_data", words), _TONES[finding["level"]])
-            found.append((finding["level"], Statement(chip, message, step, foreign)))
-    ordered = [statement for weight in _WEIGHTS for level, statement in found if level == weight]
-    blocks: list[Block] = [Paragraph(words.say("risks.intro" if ordered else "risks.none"))]
-    if ordered:
-        blocks.append(Statements(ordered))
+    """What speaks against the policy or the data: the gravest first, then by what was measured of it."""
+    risks = stored.background["risks"]
+    blocks: list[Block] = [Paragraph(words.say("risks.intro" if risks else "risks.none"))]
+    if risks:
+        rows: list[list[Cell]] = []
+        for rank, risk in enumerate(risks, start=1):
+            chip = Chip(words.table("levels")[risk["level"]], _TONES[risk["level"]])
+            said, step = _risk(risk, stored, words)
+            effect = words.say("risks.not_measured")
+            if risk["effect"] is not None:
+                effect = words.say(f"risks.{risk['kind']}", {"effect": risk["effect"]})
+            rows.append([words.count(rank), chip, words.say(f"risks.from_{risk['origin']}"), said, effect, step])
+        columns = [
+            Column(words.say("risks.rank_column"), number=True),
+            *(Column(words.say(f"risks.{key}_column")) for key in ("priority", "origin", "problem", "effect", "step")),
+        ]
+        blocks.append(Table(columns, rows))
     return Section("risks", words.say("risks.title"), blocks)
 
 
-def next_section(stored: Stored, words: Words) -> Section:
-    """What to do, the most useful first."""
-    steps = [words.verdict(f"next.{step['code']}", step["values"]) for step in stored.results["verdict"]["next"]]
-    return Section("next", words.say("next.title"), [Steps(steps)])
+def _risk(risk: Mapping[str, Any], stored: Stored, words: Words) -> tuple[str, str]:
+    """What was found, and what to do about it; the verdict's next steps stand in a section of their own."""
+    if risk["origin"] == "policy":
+        return _said(stored.results["verdict"]["evidence"][risk["place"]], words), ""
+    message, step, _ = words.finding(stored.audit["findings"][risk["place"]])
+    return message, step
 
 
 def technical_section(stored: Stored, words: Words) -> Section:
@@ -155,10 +154,6 @@ def technical_section(stored: Stored, words: Words) -> Section:
 
 def _said(item: Mapping[str, Any], words: Words) -> str:
     return words.verdict(item["say"], item["values"])
-
-
-def _weight(level: str, origin: str, words: Words) -> str:
-    return f"{words.table('levels')[level]} · {words.say(f'risks.{origin}')}"
 
 
 def _json(value: Any) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mvla_core.audit.table import LABELS, TableRow
+from mvla_core.audit.table_wording import worded_row
 from mvla_core.evaluation.facts import threshold
 from mvla_core.reports.document import Block, Cell, Chip, Column, Figures, Paragraph, Section, Statements, Table, Tone
 from mvla_core.reports.figures_data import data_panels
@@ -16,33 +18,42 @@ from mvla_core.reports.stored import Stored
 from mvla_core.schema import NORMALISED
 
 LEVEL_TONES: Mapping[str, Tone] = {"ok": "good", "info": "watch", "warning": "bad", "error": "bad", "none": "plain"}
-_SHARES = ("diversity", "determinism", "clock_explained", "forward_share")
 _PANEL_COLUMNS = 2
 
 
 def data_section(stored: Stored, words: Words, figure_words: Words) -> Section:
-    """The audit: amount and variety beside what is recommended, distributions, findings."""
+    """The audit: amount and variety beside what is recommended, by whom and why, and its findings."""
     audit = stored.audit
-    known = words.table("table")
     rows: list[list[Cell]] = []
-    for row in audit["table"]:
-        if row["name"] not in known:  # The axes have a table of their own below.
+    for stored_row in audit["table"]:
+        if stored_row["name"] not in LABELS:  # The dimensions have a section of their own.
             continue
-        shown = words.percent if row["name"] in _SHARES else words.amount
-        recommended = words.say("data.none")
-        if row["recommended"] is not None:
-            recommended = words.say(f"data.{row['sense']}", {"value": shown(row["recommended"])})
-        source = words.table("source").get(row["source"], row["source"])
-        status = words.table("status")[row["status"]]
-        chip = Chip(status, LEVEL_TONES[row["status"]]) if status else ""
-        rows.append([known[row["name"]], shown(row["value"]), recommended, source, chip])
+        row = worded_row(TableRow(**stored_row), words.language)
+        status = Chip(row.status, LEVEL_TONES[stored_row["status"]]) if row.status else ""
+        rows.append([row.label, row.value, row.recommended or words.say("data.none"), status, row.source, row.reason])
     columns = [
         Column(words.say("data.figure_column")),
         Column(words.say("data.value_column"), number=True),
         Column(words.say("data.recommended_column"), number=True),
-        Column(words.say("data.source_column")),
-        Column(words.say("data.status_column")),
+        *(Column(words.say(f"data.{key}_column")) for key in ("status", "source", "reason")),
     ]
+    return Section(
+        "data",
+        words.say("data.title"),
+        [
+            Paragraph(words.say("data.intro", audit)),
+            Table(columns, rows, title=words.say("data.table_title")),
+            Statements(
+                [finding_statement(finding, words) for finding in audit["findings"]],
+                title=words.say("data.findings_title"),
+            ),
+        ],
+    )
+
+
+def action_section(stored: Stored, words: Words, figure_words: Words) -> Section:
+    """How the actions are distributed: each dimension, each frame index, and the directions."""
+    audit = stored.audit
     statistics: list[list[Cell]] = [
         [name, value["unit"], *(words.real(value[key]) for key in ("mean", "std", "min", "max"))]
         for name, value in audit["actions"].items()
@@ -52,19 +63,24 @@ def data_section(stored: Stored, words: Words, figure_words: Words) -> Section:
         Column(words.say("data.unit_column")),
         *(Column(words.say(f"data.{key}_column"), number=True) for key in ("mean", "std", "min", "max")),
     ]
+    counts, shares = audit["directions"]["counts"], audit["directions"]["shares"]
+    ways = sorted((name for name in counts if counts[name]), key=lambda name: -counts[name])
+    directions: list[list[Cell]] = [
+        [words.term("directions", name), words.count(counts[name]), words.percent(shares[name])] for name in ways
+    ]
+    direction_columns = [
+        Column(words.say("directions.direction_column")),
+        *(Column(words.say(f"actions.{key}_column"), number=True) for key in ("frames", "share")),
+    ]
     panels = data_panels(audit, figure_words.table("figure"), figure_words.directions())
     return Section(
-        "data",
-        words.say("data.title"),
+        "actions",
+        words.say("actions.title"),
         [
-            Paragraph(words.say("data.intro", audit)),
-            Table(columns, rows, title=words.say("data.table_title")),
+            Paragraph(words.say("actions.intro", audit)),
             Table(statistic_columns, statistics, title=words.say("data.actions_title")),
-            Figures("data", panels, _PANEL_COLUMNS, words.say("data.index_caption")),
-            Statements(
-                [finding_statement(finding, words) for finding in audit["findings"]],
-                title=words.say("data.findings_title"),
-            ),
+            Table(direction_columns, directions, title=words.say("actions.directions_title")),
+            Figures("actions", panels, _PANEL_COLUMNS, words.say("data.index_caption")),
         ],
     )
 

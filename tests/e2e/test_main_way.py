@@ -98,10 +98,10 @@ def test_the_main_way(server: Server, page: Page, recordings: Path, repository: 
         # Report: written, read, downloaded.
         page.get_by_role("link", name="Report").first.click()
         page.get_by_role("button", name="Write the report").click()
-        download_button = page.get_by_role("button", name="Download HTML")
-        expect(download_button).to_be_visible(timeout=TRAINING_LIMIT_MS)
+        to_keep = page.get_by_role("link", name="HTML, one file")
+        expect(to_keep).to_be_visible(timeout=TRAINING_LIMIT_MS)
         with page.expect_download() as download:
-            download_button.click()
+            to_keep.click()
         text = Path(download.value.path()).read_text(encoding="utf-8")
         assert job.folder.path.name in text
         assert "<script src" not in text, "the report needs nothing from outside"

@@ -163,22 +163,3 @@ def test_results_of_another_version_are_told(open_page, own: DataRoot) -> None:
     page = open_page("evaluate", run=RUN)
     assert not page.exception
     assert "evaluate again" in page.error[0].value
-
-
-def test_report_is_queued_shown_and_downloaded(open_page, own: DataRoot) -> None:
-    page = open_page("report", run=RUN)
-    assert not page.exception
-    page.button(key="write").click().run()
-    (job,) = JobQueue(own).active()
-    assert job.kind == "report"
-    assert read_json(job.folder.config) == {"run_id": RUN, "lang": "en"}
-    JobQueue(own).request_stop(job.id)
-    folder = own.run(RUN).report / "en"
-    folder.mkdir(parents=True)
-    (folder / "report.html").write_text("<h1>Report</h1>")
-    (folder / "report.md").write_text("# Report")
-    page = open_page("report", run=RUN)
-    assert not page.exception
-    assert {button.key for button in page.get("download_button")} == {"download_html", "download_markdown"}
-    (frame,) = page.get("iframe")
-    assert frame.proto.src.startswith(f"/mvla/runs/{RUN}/report/en?v=")
