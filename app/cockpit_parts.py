@@ -22,8 +22,8 @@ from mvla_core.evaluation.results import load_results
 from mvla_core.evaluation.wording import fill, lookup
 from mvla_core.layout import DataRoot, RunFolder
 from mvla_core.readiness.assess import Readiness
-from mvla_core.run_table import RunRecord, run_record
-from mvla_core.runs import RunSummary
+from mvla_core.runs.listing import RunSummary
+from mvla_core.runs.table import RunRecord, run_record
 from mvla_core.wording import interval, percent
 
 Color = Literal["orange", "green", "blue", "gray"]

@@ -24,10 +24,10 @@ from app.session import data_root
 from mvla_core.errors import MvlaError, RunError, UserInputError
 from mvla_core.files import check_identifier
 from mvla_core.layout import RunFolder
-from mvla_core.run_columns import AXES, Axis
-from mvla_core.run_curves import MAX_POINTS, overlay, run_curves
-from mvla_core.run_export import metric_lines
-from mvla_core.run_predictions import read_predictions
+from mvla_core.runs.columns import AXES, Axis
+from mvla_core.runs.curves import MAX_POINTS, overlay, run_curves
+from mvla_core.runs.export import metric_lines
+from mvla_core.runs.predictions import read_predictions
 
 Handler = Callable[[Request], Response]
 

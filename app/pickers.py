@@ -9,7 +9,7 @@ import streamlit as st
 from app.session import DATASET_KEY, RUN_KEY, data_root
 from app.text import plain
 from mvla_core.episodes.dataset import list_datasets
-from mvla_core.runs import RunSummary
+from mvla_core.runs.listing import RunSummary
 
 
 def pick(parameter: str, label: str, options: Sequence[str]) -> str:

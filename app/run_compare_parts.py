@@ -11,9 +11,9 @@ from app.components.curves.curves import show_overlay
 from app.metrics_routes import csv_url
 from app.run_list import verdict_text
 from app.text import count, plain
-from mvla_core.run_columns import AXES
-from mvla_core.run_curves import MAX_RUNS
-from mvla_core.run_table import (
+from mvla_core.runs.columns import AXES
+from mvla_core.runs.curves import MAX_RUNS
+from mvla_core.runs.table import (
     DataDifference,
     RunRecord,
     Spread,

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.run_list import USUAL_COLUMNS
 from app.text import plain
-from mvla_core.run_table import RunRecord
+from mvla_core.runs.table import RunRecord
 
 _OPTIONAL = ("train loss", "validation RMSE", "skill", "seconds", "parameters", "snapshot", "seed", "note")
 ALL_COLUMNS = (*USUAL_COLUMNS[:-1], *_OPTIONAL, USUAL_COLUMNS[-1])

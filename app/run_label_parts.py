@@ -8,10 +8,10 @@ from app.metrics_routes import csv_url
 from app.session import RUN_KEY, data_root
 from app.text import count, moment, plain
 from mvla_core.errors import MvlaError
+from mvla_core.jobs.run_bin import BinnedRun, delete_run, list_bin, purge_run, restore_run
 from mvla_core.layout import DataRoot
-from mvla_core.run_bin import BinnedRun, delete_run, list_bin, purge_run, restore_run
-from mvla_core.run_labels import MAX_NOTE_CHARACTERS, change_labels
-from mvla_core.run_table import RunRecord
+from mvla_core.runs.labels import MAX_NOTE_CHARACTERS, change_labels
+from mvla_core.runs.table import RunRecord
 
 _ASKED = "delete_asked"
 _TOLD = "runs_told"

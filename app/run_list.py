@@ -13,8 +13,8 @@ from app.session import data_root
 from mvla_core.evaluation.wording import lookup
 from mvla_core.jobs.queue import JobQueue
 from mvla_core.layout import DataRoot, RunFolder
-from mvla_core.run_table import RunRecord, record_files, run_record
-from mvla_core.runs import RunSummary, list_runs
+from mvla_core.runs.listing import RunSummary, list_runs
+from mvla_core.runs.table import RunRecord, record_files, run_record
 
 _SMALL: dict[str, Any] = {"width": "small"}
 COLUMNS: dict[str, Any] = {

@@ -13,7 +13,7 @@ from mvla_core.jobs.diagnosis import ADVICE, last_lines
 from mvla_core.jobs.model import Job
 from mvla_core.jobs.queue import JobQueue
 from mvla_core.layout import RunFolder
-from mvla_core.runs import RunSummary
+from mvla_core.runs.listing import RunSummary
 
 LOG_LINES = 200
 OTHER_JOBS = 50

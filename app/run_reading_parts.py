@@ -12,8 +12,8 @@ from mvla_core.errors import MvlaError
 from mvla_core.files import read_json
 from mvla_core.layout import RunFolder
 from mvla_core.metrics.intervals import Interval
-from mvla_core.run_columns import read_columns
-from mvla_core.run_reading import FEW_EPISODES, Advice, OverfitReading, read_overfitting
+from mvla_core.metrics.overfitting import FEW_EPISODES, Advice, OverfitReading, read_overfitting
+from mvla_core.runs.columns import read_columns
 
 INTERVAL_S = 2.0
 _ICONS: dict[Advice, str] = {

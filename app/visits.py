@@ -14,7 +14,7 @@ from typing import Any
 from mvla_core.errors import MvlaError
 from mvla_core.files import check_identifier, read_json, write_json
 from mvla_core.layout import DataRoot
-from mvla_core.runs import RunSummary
+from mvla_core.runs.listing import RunSummary
 
 VISIT_S = 1800.0
 _WRITE_EVERY_S = 60.0

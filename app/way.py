@@ -14,7 +14,7 @@ from mvla_core.errors import MvlaError
 from mvla_core.evaluation.results import load_results
 from mvla_core.evaluation.wording import lookup
 from mvla_core.layout import DataRoot
-from mvla_core.runs import RunSummary
+from mvla_core.runs.listing import RunSummary
 from mvla_core.schema import Finding
 
 _ACTIVE = ("queued", "running", "stopping")

@@ -33,7 +33,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from mvla_core.files import append_json_line, write_json
 from mvla_core.layout import DataRoot, RunFolder
-from mvla_core.run_curves import overlay, run_curves
+from mvla_core.runs.curves import overlay, run_curves
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RUN = "bench"
@@ -48,8 +48,8 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 from app.session import data_root
-from mvla_core.run_curves import run_curves
-from mvla_core.run_columns import read_columns
+from mvla_core.runs.curves import run_curves
+from mvla_core.runs.columns import read_columns
 @st.fragment(run_every=1.0)
 def chart():
     root = data_root()
@@ -226,7 +226,7 @@ def logged_step() -> None:
     from transformers import TrainerControl, TrainerState
 
     from mvla_core.progress import JobProgress
-    from mvla_core.run_tensorboard import ScalarEvents
+    from mvla_core.runs.tensorboard import ScalarEvents
     from mvla_core.training.recipe import Recipe
     from mvla_core.training.trainer import RunCallback, training_arguments
 

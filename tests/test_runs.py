@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mvla_core.errors import RunError, UserInputError
 from mvla_core.files import IDENTIFIER, append_json_line, write_json
 from mvla_core.layout import DataRoot, RunFolder
-from mvla_core.runs import UNFINISHED, UNREADABLE, epoch_events, list_runs, new_run_id, read_run
+from mvla_core.runs.listing import UNFINISHED, UNREADABLE, epoch_events, list_runs, new_run_id, read_run
 
 
 def make_run(root: DataRoot, run_id: str = "r1", epochs: int = 3, created: Any = 1000.0, **result: Any) -> RunFolder:

@@ -17,7 +17,7 @@ def run(options: argparse.Namespace) -> int:
     from mvla_core.commands.follow import run_to_end
     from mvla_core.evaluation.results import load_results
     from mvla_core.jobs.folders import new_job_folder
-    from mvla_core.runs import read_run
+    from mvla_core.runs.listing import read_run
 
     root = data_root(options)
     read_run(root, options.run_id)

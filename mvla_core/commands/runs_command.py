@@ -13,7 +13,7 @@ from mvla_core.errors import UserInputError
 
 if TYPE_CHECKING:
     from mvla_core.layout import DataRoot
-    from mvla_core.run_table import RunRecord
+    from mvla_core.runs.table import RunRecord
 
 ACTIONS = {
     "list": "all runs, newest first (also without an action)",
@@ -65,8 +65,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _records(root: DataRoot, names: Sequence[str] = ()) -> list[RunRecord]:
     from mvla_core.jobs.queue import JobQueue
-    from mvla_core.run_table import run_record
-    from mvla_core.runs import list_runs, read_run
+    from mvla_core.runs.listing import list_runs, read_run
+    from mvla_core.runs.table import run_record
 
     if names:
         return [run_record(root, read_run(root, name)) for name in names]
@@ -89,7 +89,7 @@ def _list(options: argparse.Namespace, root: DataRoot) -> int:
 
 
 def _compare(options: argparse.Namespace, root: DataRoot, names: Sequence[str]) -> int:
-    from mvla_core.run_table import config_differences, data_difference, seed_groups
+    from mvla_core.runs.table import config_differences, data_difference, seed_groups
 
     if len(names) < 2:
         raise UserInputError("A comparison needs two runs or more; list them: python -m mvla_core runs")
@@ -134,8 +134,8 @@ def _compare(options: argparse.Namespace, root: DataRoot, names: Sequence[str]) 
 
 
 def _change(options: argparse.Namespace, root: DataRoot, action: str, names: Sequence[str]) -> int:
-    from mvla_core.run_bin import delete_run, purge_run, restore_run
-    from mvla_core.run_labels import change_labels
+    from mvla_core.jobs.run_bin import delete_run, purge_run, restore_run
+    from mvla_core.runs.labels import change_labels
 
     if action in ("delete", "purge") and not options.yes:
         where = "to the bin" if action == "delete" else "away for good"
@@ -165,7 +165,7 @@ def _change(options: argparse.Namespace, root: DataRoot, action: str, names: Seq
 
 
 def _bin(options: argparse.Namespace, root: DataRoot) -> int:
-    from mvla_core.run_bin import list_bin
+    from mvla_core.jobs.run_bin import list_bin
 
     binned = list_bin(root)
     text = "\n".join(f"{run.run_id:<52} {run.size_bytes / 1e6:8.1f} MB" for run in binned) or "The bin is empty."
@@ -175,9 +175,9 @@ def _bin(options: argparse.Namespace, root: DataRoot) -> int:
 
 def _export(options: argparse.Namespace, root: DataRoot, names: Sequence[str]) -> int:
     from mvla_core.files import replacing
-    from mvla_core.run_export import metric_lines
-    from mvla_core.run_tensorboard import export_scalars
-    from mvla_core.runs import read_run
+    from mvla_core.runs.export import metric_lines
+    from mvla_core.runs.listing import read_run
+    from mvla_core.runs.tensorboard import export_scalars
 
     if not options.csv and not options.tensorboard:
         raise UserInputError("Say what to export: --csv FILE, or --tensorboard.")

@@ -12,7 +12,7 @@ from mvla_core.jobs.launch import ensure_runner
 from mvla_core.jobs.model import ACTIVE, Job, relative_name, sql_names
 from mvla_core.jobs.settings import RunnerSettings
 from mvla_core.layout import DataRoot, JobFolder
-from mvla_core.runs import RunSummary, list_runs
+from mvla_core.runs.listing import RunSummary, list_runs
 
 Jobs = list[Job]
 Notices = list[tuple[float, str]]

@@ -16,7 +16,7 @@ from mvla_core.evaluation.results import EpisodePredictions, audit_path, load_au
 from mvla_core.files import read_json
 from mvla_core.layout import DataRoot, RunFolder
 from mvla_core.readiness.gates import Robot
-from mvla_core.runs import read_run
+from mvla_core.runs.listing import read_run
 
 Values = Mapping[str, Any]
 

@@ -34,7 +34,7 @@ def training_efficiency(
     """
     recipe = Recipe.from_json(config["recipe"])
     sized = estimate(recipe, train_frames=[], validation_frames=[], action_dims=action_dims, cores=1, has_cuda=False)
-    trained = int(ending.get("trainable_parameters") or sized.parameters["total"])
+    trained = int((ending.get("trainable_parameters") or sized.parameters)["total"])
     frozen = sized.frozen_parameters
     forecast = config.get("forecast") or {}
     windows = forecast.get("train_windows") or train_windows

@@ -17,7 +17,7 @@ from mvla_core.files import write_json
 from mvla_core.layout import DataRoot, RunFolder
 from mvla_core.policies.instructions import unknown_words
 from mvla_core.policies.weights import check_base_weights
-from mvla_core.runs import new_run_id
+from mvla_core.runs.listing import new_run_id
 from mvla_core.schema import EpisodeInfo
 from mvla_core.training.augmented import augmentation_of, check_augmentation, copies_of
 from mvla_core.training.forecast import Forecast, estimate

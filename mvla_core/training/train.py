@@ -30,7 +30,7 @@ from mvla_core.policies.adapter import DESCRIPTION, save_policy
 from mvla_core.policies.build import BuiltPolicy, build_policy, trainable_parameters
 from mvla_core.policies.spec import BaseDtype, PolicySpec
 from mvla_core.progress import Progress
-from mvla_core.run_tensorboard import ScalarEvents
+from mvla_core.runs.tensorboard import ScalarEvents
 from mvla_core.schema import ActionSequence, ActionSpace, EpisodeInfo
 from mvla_core.training.augmented import AugmentedCopy, augmented_features, draw_copies
 from mvla_core.training.machine import check_machine

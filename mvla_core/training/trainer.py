@@ -16,7 +16,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from mvla_core.errors import RunError
 from mvla_core.policies.head import count_targets
 from mvla_core.progress import Progress
-from mvla_core.run_tensorboard import ScalarEvents
+from mvla_core.runs.tensorboard import ScalarEvents
 from mvla_core.training.recipe import Recipe
 from mvla_core.training.validation import Validation
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from mvla_core.datasets.windows import WindowSpec, last_frames
 from mvla_core.layout import RunFolder
-from mvla_core.run_predictions import (
+from mvla_core.runs.predictions import (
     WatchedEpisode,
     choose_watched,
     is_kept,

@@ -35,7 +35,7 @@ def test_import_contracts_hold(repository: Path) -> None:
     "modules",
     [
         "app.shell, app.routes, app.cached, app.session",
-        "mvla_core.jobs.queue, mvla_core.jobs.runner, mvla_core.jobs.worker, mvla_core.runs",
+        "mvla_core.jobs.queue, mvla_core.jobs.runner, mvla_core.jobs.worker, mvla_core.runs.listing, mvla_core.runs.curves",
         "mvla_core.audit.audit, mvla_core.episodes.catalogue, mvla_core.episodes.importers, mvla_core.simulation.record",
         "mvla_core.training.recipe, mvla_core.training.launch, mvla_core.reports.write, mvla_core.evaluation.results",
         "mvla_core.readiness.assess, mvla_core.readiness.verify",

@@ -14,9 +14,9 @@ from playwright.sync_api import Locator, Page, expect
 from mvla_core.files import append_json_line, write_json
 from mvla_core.jobs.launch import take_runner_lock
 from mvla_core.jobs.queue import JobQueue
+from mvla_core.jobs.run_bin import list_bin
 from mvla_core.layout import DataRoot, RunFolder
-from mvla_core.run_bin import list_bin
-from mvla_core.run_predictions import WatchedEpisode, write_epoch, write_watched
+from mvla_core.runs.predictions import WatchedEpisode, write_epoch, write_watched
 from mvla_core.training.recipe import Recipe
 
 from .conftest import Server, start_server

@@ -60,7 +60,7 @@ def make_run() -> None:
             "seconds": 96.4,
             "epochs_done": 12,
             "peak_memory_bytes": 912_000_000,
-            "trainable_parameters": 1_069_716,
+            "trainable_parameters": {"total": 1_069_716},
         }
         write_json(run.result, {**read_json(run.result), **ending})
         assess(root, run, worlds.sighted(), worlds.SPACE, WindowSpec())

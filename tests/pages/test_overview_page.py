@@ -14,7 +14,7 @@ from mvla_core.files import read_json, write_json
 from mvla_core.layout import ENVIRONMENT_VARIABLE, DataRoot
 from mvla_core.readiness.gates import own_gates_file
 from mvla_core.readiness.record import write_record
-from mvla_core.runs import list_runs
+from mvla_core.runs.listing import list_runs
 
 RUN = "20260101-120000-lab-compact-0001"
 

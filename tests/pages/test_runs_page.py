@@ -11,8 +11,8 @@ import pytest
 
 from mvla_core.files import append_json_line, read_json, write_json
 from mvla_core.jobs.queue import JobQueue
+from mvla_core.jobs.run_bin import list_bin
 from mvla_core.layout import DataRoot
-from mvla_core.run_bin import list_bin
 
 RUN = "20260101-120000-lab-compact-0001"
 FAILED = "20260101-110000-lab-compact-0002"

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from mvla_core.errors import UserInputError
 from mvla_core.files import append_json_line
 from mvla_core.layout import DataRoot, RunFolder
-from mvla_core.run_columns import read_columns
-from mvla_core.run_curves import MAX_RUNS, kept_indices, overlay, run_curves
+from mvla_core.runs.columns import read_columns
+from mvla_core.runs.curves import MAX_RUNS, kept_indices, overlay, run_curves
 
 
 def add_steps(run: RunFolder, values: list[Any], first: int = 1) -> None:

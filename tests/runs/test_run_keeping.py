@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from mvla_core.errors import JobError, RunError, UserInputError
 from mvla_core.files import append_json_line
 from mvla_core.jobs.queue import JobQueue
+from mvla_core.jobs.run_bin import delete_run, list_bin, purge_run, restore_run
 from mvla_core.layout import DataRoot
-from mvla_core.run_bin import delete_run, list_bin, purge_run, restore_run
-from mvla_core.run_export import metric_lines
-from mvla_core.run_labels import MAX_TAGS, RunLabels, change_labels, load_labels
-from mvla_core.run_predictions import (
+from mvla_core.runs.export import metric_lines
+from mvla_core.runs.labels import MAX_TAGS, RunLabels, change_labels, load_labels
+from mvla_core.runs.listing import list_runs
+from mvla_core.runs.predictions import (
     MAX_EPOCHS,
     MAX_FRAMES,
     WatchedEpisode,
@@ -31,8 +32,7 @@ from mvla_core.run_predictions import (
     write_epoch,
     write_watched,
 )
-from mvla_core.run_tensorboard import ScalarEvents, crc32c, export_scalars, scalar_record
-from mvla_core.runs import list_runs
+from mvla_core.runs.tensorboard import ScalarEvents, crc32c, export_scalars, scalar_record
 
 
 def test_labels_lie_beside_the_frozen_files(root: DataRoot, make_run) -> None:

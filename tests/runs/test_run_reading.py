@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mvla_core.run_reading import OverfitReading, read_overfitting
+from mvla_core.metrics.overfitting import OverfitReading, read_overfitting
 
 EPISODES = 8
 VALIDATION_SET = {"episodes": [f"e{n}" for n in range(EPISODES)], "numbers": [100 + n for n in range(EPISODES)]}

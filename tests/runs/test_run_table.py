@@ -6,8 +6,8 @@ import pytest
 
 from mvla_core.files import write_json
 from mvla_core.layout import DataRoot
-from mvla_core.run_table import RunRecord, config_differences, data_difference, run_record, seed_groups
-from mvla_core.runs import read_run
+from mvla_core.runs.listing import read_run
+from mvla_core.runs.table import RunRecord, config_differences, data_difference, run_record, seed_groups
 
 
 def record(root: DataRoot, run_id: str) -> RunRecord:

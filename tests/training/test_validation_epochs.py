@@ -13,11 +13,11 @@ from transformers import TrainerControl, TrainerState
 from mvla_core.errors import RunError
 from mvla_core.files import read_json, read_json_lines
 from mvla_core.layout import DataRoot, RunFolder
+from mvla_core.metrics.overfitting import read_overfitting
 from mvla_core.progress import JobProgress
-from mvla_core.run_columns import read_columns
-from mvla_core.run_predictions import read_predictions
-from mvla_core.run_reading import read_overfitting
-from mvla_core.run_tensorboard import ScalarEvents
+from mvla_core.runs.columns import read_columns
+from mvla_core.runs.predictions import read_predictions
+from mvla_core.runs.tensorboard import ScalarEvents
 from mvla_core.training.launch import prepare_run
 from mvla_core.training.recipe import Recipe
 from mvla_core.training.train import train_run

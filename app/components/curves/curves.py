@@ -50,8 +50,8 @@ def show_overlay(
     """Mount one metric of several runs; a run keeps its colour by its place in `run_ids`.
 
     Args:
-        run_ids: At most `mvla_core.run_curves.MAX_RUNS`.
-        metric: One of `mvla_core.run_curves.OVERLAYS`.
+        run_ids: At most `mvla_core.runs.curves.MAX_RUNS`.
+        metric: One of `mvla_core.runs.curves.OVERLAYS`.
         title: What it is, for the reader.
         axis: "epoch", "step" or "time".
         live: One of the runs still writes.
@@ -68,5 +68,5 @@ def show_overlay(
 
 
 def show_epoch_predictions(run_id: str, *, live: bool, key: str = "epoch_predictions") -> None:
-    """Mount what a run predicted for its watched validation episodes after each epoch; see `mvla_core.run_predictions`."""
+    """Mount what a run predicted for its watched validation episodes after each epoch; see `mvla_core.runs.predictions`."""
     _MOUNT_PREDICTIONS(key=key, data={"run": run_id, "url": run_url(run_id), "live": live})

@@ -13,9 +13,9 @@ from typing import Any
 from mvla_core.errors import MvlaError
 from mvla_core.files import read_json
 from mvla_core.layout import DataRoot, RunFolder
-from mvla_core.run_labels import FILE as LABELS
-from mvla_core.run_labels import RunLabels, load_labels
-from mvla_core.runs import RunSummary
+from mvla_core.runs.labels import FILE as LABELS
+from mvla_core.runs.labels import RunLabels, load_labels
+from mvla_core.runs.listing import RunSummary
 
 PARTS = ("train", "validation", "test")
 Figure = Callable[["RunRecord"], float | None]

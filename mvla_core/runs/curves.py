@@ -17,7 +17,7 @@ from tsdownsample import MinMaxDownsampler
 
 from mvla_core.errors import UserInputError
 from mvla_core.layout import DataRoot, RunFolder
-from mvla_core.run_columns import AXES, BUDGET_S, METRICS, Axis, Column, StepColumns, read_columns
+from mvla_core.runs.columns import AXES, BUDGET_S, METRICS, Axis, Column, StepColumns, read_columns
 
 EPOCH_METRICS = ("train_loss", "val_loss", "val_rmse")
 """What is known once an epoch; `train_loss` is the mean over the epoch."""

@@ -188,7 +188,8 @@ def read_predictions(run: RunFolder) -> EpochPredictions | None:
 
 
 def _within(episodes: Sequence[Velocities]) -> Velocities:
-    return np.concatenate([values - values.mean(axis=0) for values in episodes]).std(axis=0)
+    spread: Velocities = np.concatenate([values - values.mean(axis=0) for values in episodes]).std(axis=0)
+    return spread
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
