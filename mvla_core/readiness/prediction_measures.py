@@ -47,7 +47,9 @@ def speed_limit(gathered: Gathered) -> Evidence:
         if limit is None and not (dim.unit == "m/s" and robot.max_speed is not None):
             driven = table(table(gathered.audit.get("actions")).get(dim.name))
             ends = [abs(end) for end in (number(driven.get("min")), number(driven.get("max"))) if end is not None]
-            limit = TOLERANCE * max(ends, default=0.0)
+            if not ends:
+                return unmeasured("not_stored", PREDICTIONS)
+            limit = TOLERANCE * max(ends)
         if limit is not None:
             largest = float(np.abs(commands[:, axis]).max())
             found.append((_share(largest, limit), dim.name, _origin(limit, robot.max_turn_rate)))
@@ -75,7 +77,11 @@ def acceleration_limit(gathered: Gathered) -> Evidence:
             limit = own * gathered.period_ms / 1000.0
         else:
             driven = table(table(gathered.audit.get("commanded_changes")).get(dim.name))
-            limit = TOLERANCE * (number(driven.get("largest_step")) or 0.0)
+            step = number(driven.get("largest_step"))
+            if step is None:
+                # An audit of an older version did not measure it.
+                return unmeasured("not_stored", PREDICTIONS)
+            limit = TOLERANCE * step
         found.append((_share(float(changes[axis]), limit), dim.name, _origin(limit, own and limit)))
     return _worst(found, PREDICTIONS)
 
