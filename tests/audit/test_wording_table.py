@@ -118,12 +118,3 @@ def test_figures_that_are_missing_or_tiny() -> None:
     assert worded_row(row("samples_per_parameter", value=0.024), "en").value == "0.024"
     assert set(SHARES) <= set(LABELS)
     assert LANGUAGES == ("en", "ko")
-
-
-def test_the_report_calls_the_rows_the_same() -> None:
-    from mvla_core.reports.language import catalog
-
-    known = catalog("text_ko")
-    assert known["source"].items() <= table_catalog("ko")["sources"].items()
-    same = {name: text for name, text in known["table"].items() if name != "mean_length"}
-    assert same.items() <= table_catalog("ko")["labels"].items()
