@@ -11,7 +11,7 @@ from app.bell import ring_for, show_bell
 from app.job_controls import running_controls, tell_trouble
 from app.job_progress import JobReading, read_on
 from app.places import EPISODES, RUNS
-from app.session import DATASET_KEY, data_root, redraw
+from app.session import DATASET_KEY, data_root, may_redraw
 from app.text import count, duration, moment, plain
 from mvla_core.files import read_json
 from mvla_core.jobs.devices import slot_for
@@ -108,8 +108,9 @@ def running_badge() -> None:
     if ended := _ended_since(seen.keys(), now.keys()):
         st.session_state["ended_jobs"] = ended
         ring_for(ended)
-    if ended or any(now.get(job_id) != status for job_id, status in seen.items()):
-        redraw()
+    # While the page is drawn this is its first part, so that all that follows shows the news anyway.
+    if may_redraw() and (ended or any(now.get(job_id) != status for job_id, status in seen.items())):
+        st.rerun()
     if not jobs:
         st.caption(":material/bedtime: Nothing is running.")
     else:
@@ -165,10 +166,10 @@ def job_card(job_id: int) -> None:
     job = JobQueue(data_root()).get(job_id)
     if job.active:
         _awaited().add(job_id)
-    elif job_id in _awaited():
+    elif job_id in _awaited() and may_redraw():
         # It ended since the page was drawn, perhaps between two looks of the badge: the page has more to show now.
         _awaited().discard(job_id)
-        redraw()
+        st.rerun()
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{plain(job.title or job.kind)}**", width="content")

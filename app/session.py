@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 
 import streamlit as st
@@ -37,21 +38,29 @@ def whole_number(text: str | None, default: int) -> int:
     return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 10 else default
 
 
+@dataclass
+class _Drawing:
+    """Whether the whole page of a session is being drawn."""
+
+    whole_page: bool = False
+
+
 @contextmanager
 def drawing_whole_page() -> Iterator[None]:
     """While the whole page is drawn; the shell wraps it. Fragments that run by themselves are outside."""
-    st.session_state[_DRAWING] = True
+    drawing = st.session_state.setdefault(_DRAWING, _Drawing())
+    drawing.whole_page = True
     try:
         yield
     finally:
-        st.session_state[_DRAWING] = False
+        # The session's state cannot be written here: after `st.stop` every access to it stops the script once more.
+        drawing.whole_page = False
 
 
-def redraw() -> None:
-    """Draw the whole page again, for a fragment that found something new.
+def may_redraw() -> bool:
+    """Whether a fragment that found something new may draw the whole page again.
 
-    Nothing happens while the page is being drawn: it shows the news anyway, and beginning anew would drop a click that is
-    being answered.
+    Not while the page is being drawn: beginning anew would drop a click that is being answered. The fragment looks again a
+    moment later.
     """
-    if not st.session_state.get(_DRAWING, False):
-        st.rerun()
+    return not st.session_state.get(_DRAWING, _Drawing()).whole_page
