@@ -37,11 +37,11 @@ def test_a_ratio_agrees_with_resampling_in_a_loop(values: list[float], seed: int
     for _ in range(2000):
         drawn = generator.integers(0, len(top), len(top))
         samples.append(top[drawn].sum() / bottom[drawn].sum())
-    low, high = np.percentile(samples, [2.5, 97.5])
-    spread = max(samples) - min(samples)
+    # Compared by rank: few episodes give a handful of possible means, and a percentile then jumps from one to the next.
+    at = np.percentile(samples, [0.5, 4.5, 95.5, 99.5])
     assert found.value == pytest.approx(top.sum() / bottom.sum())
-    assert found.low == pytest.approx(low, abs=0.12 * spread + 1e-9)
-    assert found.high == pytest.approx(high, abs=0.12 * spread + 1e-9)
+    assert at[0] - 1e-9 <= found.low <= at[1] + 1e-9
+    assert at[2] - 1e-9 <= found.high <= at[3] + 1e-9
 
 
 def test_the_same_seed_gives_the_same_interval_whatever_the_block_size(monkeypatch: pytest.MonkeyPatch) -> None:
