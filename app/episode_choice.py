@@ -13,6 +13,7 @@ from app.catalogues import folder_state, known_dataset
 from app.choice_table import choose_row
 from app.episode_filter import choose_filter, group_counts
 from app.episode_table import COLUMNS, episode_rows, shown_columns
+from app.filter_memory import keep_to
 from app.session import DATASET_KEY, EPISODE_KEY, FRAME_KEY, data_root
 from app.text import count
 from mvla_core.episodes.dataset import list_datasets
@@ -116,6 +117,7 @@ def _page_of(found: pd.DataFrame, parameter: str) -> pd.DataFrame:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         others = (name for name in shown_columns(found, True) if name not in ("pictures", "tags", "episode"))
         options = ["episode", *others]
+        keep_to("sort_by", options)
         by = st.selectbox("Sort all by", options, key="sort_by", width=200)
         down = st.toggle("Largest first", key="sort_down")
         ordered = found.sort_values(by, ascending=not down, kind="stable")

@@ -27,7 +27,11 @@ _DEFAULTS: dict[str, Any] = {
     "find_scenario": [],
     "find_dataset": [],
     "count_by": None,
+    "sort_by": "episode",
+    "sort_down": False,
 }
+_NOT_ALWAYS_DRAWN = ("sort_by", "sort_down")
+"""Widgets that only many rows have. Streamlit forgets what is not drawn, unless it is said again."""
 
 
 def recall() -> None:
@@ -37,6 +41,8 @@ def recall() -> None:
     if returning and not asked:
         asked = st.session_state.get(_KEPT, "")
     if not returning and asked == st.session_state.get(_SHOWN, ""):
+        for key in _NOT_ALWAYS_DRAWN:
+            st.session_state[key] = st.session_state.get(key, _DEFAULTS[key])
         return
     wanted = _parsed(asked)
     for key, default in _DEFAULTS.items():

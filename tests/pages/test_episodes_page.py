@@ -124,6 +124,23 @@ def test_the_filter_is_in_the_url_and_comes_back_from_it(open_page, lab: DataRoo
     assert "find" not in page.query_params
 
 
+def test_the_order_of_many_rows_outlives_a_filter_that_shows_none(
+    open_page, lab: DataRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.episode_choice.PAGE_ROWS", 1)
+    page = open_page("episodes")
+    page.selectbox(key="sort_by").set_value("frames").run()
+    page.toggle(key="sort_down").set_value(True).run()
+    page.text_input(key="find_words").set_value("no such words").run()
+    assert any("No episode fits" in text.value for text in page.info)
+    page.text_input(key="find_words").set_value("").run()
+    assert not page.exception
+    assert page.selectbox(key="sort_by").value == "frames"
+    assert page.toggle(key="sort_down").value is True
+    again = open_page("episodes", find=json.dumps({"sort_by": "frames"}))
+    assert again.selectbox(key="sort_by").value == "frames", "a link brings the order along"
+
+
 @pytest.mark.parametrize(
     "find",
     [
