@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mvla_core.errors import DatasetError, UserInputError, did_you_mean
-from mvla_core.schema import ActionSequence
+from mvla_core.schema import ActionSequence, ActionSpace
 
 NormaliserKind = Literal["mean_std", "range", "clamp"]
 NORMALISER_KINDS: tuple[NormaliserKind, ...] = ("mean_std", "range", "clamp")
@@ -83,9 +83,51 @@ class ActionNormaliser:
             return 0.0
         return float((np.abs(flat) > 1.0).any(axis=1).mean())
 
+    def clipped_share_per_axis(self, actions: npt.NDArray[np.floating[Any]]) -> tuple[float, ...]:
+        """Return the same share for each axis by itself."""
+        flat = actions.reshape(-1, actions.shape[-1])
+        if self.kind != "clamp" or len(flat) == 0:
+            return (0.0,) * len(self.offset)
+        shares = (np.abs(flat) > 1.0).mean(axis=0)
+        return tuple(float(share) for share in shares)
+
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "offset": list(self.offset), "scale": list(self.scale)}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         return cls(value["kind"], tuple(map(float, value["offset"])), tuple(map(float, value["scale"])))
+
+
+def check_teachable(sequences: Sequence[ActionSequence], space: ActionSpace) -> list[str]:
+    """Return a sentence for each axis that never changes in the training part; the policy will predict that value.
+
+    Args:
+        sequences: Training episodes.
+        space: Names and units of their actions.
+
+    Raises:
+        DatasetError: An action is not a number, or no axis ever changes: there is nothing to learn.
+    """
+    for sequence in sequences:
+        wrong = np.flatnonzero(~np.isfinite(sequence.actions).all(axis=1))
+        if len(wrong):
+            raise DatasetError(
+                f"The episode {sequence.episode_id} holds actions that are no finite numbers in {len(wrong)} of "
+                f"{sequence.num_frames} frames, first in frame {wrong[0]}; exclude the episode, or record it again."
+            )
+    actions = np.concatenate([sequence.actions for sequence in sequences])
+    constant = np.flatnonzero(np.ptp(actions, axis=0) < _CONSTANT_BELOW).tolist()
+    if len(constant) == len(space):
+        values = ", ".join(
+            f"{name} {value:g} {unit}" for name, value, unit in zip(space.names, actions[0], space.units, strict=True)
+        )
+        raise DatasetError(
+            f"Every training action is the same ({values}), so that there is nothing to learn; add episodes "
+            "that drive in other ways."
+        )
+    return [
+        f"The axis {space.names[axis]} is {actions[0, axis]:g} {space.units[axis]} in every training action; the policy "
+        "will always predict that."
+        for axis in constant
+    ]

@@ -3,7 +3,8 @@
     adapter_config.json, adapter_model.safetensors    written by PEFT: the low-rank updates and the modules saved in full
     policy.json                                       `PolicySpec`, fingerprint of the base weights, what the caller adds
     README.md                                         the same in words
-The pretrained base weights are not copied: they come from the installed packages, the hub cache or the named folder.
+The pretrained base weights are not copied: they come from the installed packages, the hub cache or the named folder. A policy tuned
+in full, or merged, has no base: in place of PEFT's two files it has those of `mvla_core.policies.whole`.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ from mvla_core.policies.base import ActionPolicy, Instructions
 from mvla_core.policies.build import BuiltPolicy, Tokenise, build_base
 from mvla_core.policies.instructions import to_english
 from mvla_core.policies.spec import PolicySpec
-from mvla_core.policies.weights import base_fingerprint
+from mvla_core.policies.weights import base_fingerprint, is_same_base
+from mvla_core.policies.whole import BASE, WEIGHTS, load_whole, save_whole
 from mvla_core.schema import EpisodeInfo
 
 FORMAT = 1
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 DESCRIPTION = "policy.json"
 
 
@@ -124,15 +127,20 @@ def save_policy(policy: BuiltPolicy, folder: Path, extra: dict[str, Any]) -> Non
     folder.parent.mkdir(parents=True, exist_ok=True)
     written = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     try:
-        policy.network.save_pretrained(str(written), safe_serialization=True)
+        whole = not isinstance(policy.network, PeftModel)
+        if whole:
+            save_whole(policy.policy, written)
+        else:
+            policy.network.save_pretrained(str(written), safe_serialization=True)
         description = {
             "format": FORMAT,
+            "weights": "whole" if whole else "adapter",
             "spec": policy.spec.to_json(),
             "base_fingerprint": policy.base_fingerprint,
             "extra": extra,
         }
         write_json(written / DESCRIPTION, description)
-        write_text(written / "README.md", _card(policy.spec, extra))
+        write_text(written / "README.md", _card(policy.spec, extra, whole))
         written.chmod(0o755)
         if folder.exists():
             retired = written.with_suffix(".old")
@@ -156,29 +164,59 @@ def load_policy(folder: Path, device: str | None = None) -> LoadedPolicy:
     Raises:
         PolicyError: The folder is incomplete, of another version, or the base weights are missing or other ones.
     """
-    description = _read_description(folder)
+    description = read_description(folder)
     spec = PolicySpec.from_json(description["spec"])
-    found = base_fingerprint(spec.backbone, spec.base_model)
-    if found != description["base_fingerprint"]:
-        raise PolicyError(
-            f"The policy in {folder} was trained on other base weights ({description['base_fingerprint']}) than those on "
-            f"this machine ({found}); install the versions named in requirements.txt, or train again."
-        )
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     on_cpu = torch.device(chosen).type == "cpu"
     base_spec = replace(spec, base_dtype="float32") if on_cpu and spec.base_dtype == "float16" else spec
-    base, encoder, tokenise = build_base(base_spec)
-    network = PeftModel.from_pretrained(base, str(folder), is_trainable=False, torch_device="cpu").eval()
-    network.to(chosen)
-    encoder.to(chosen)
-    return LoadedPolicy(spec, description["extra"], network.get_base_model(), encoder, tokenise)
+    loaded = load_network(folder, base_spec, description)
+    loaded.network.eval().to(chosen)
+    loaded.encoder.to(chosen)
+    return LoadedPolicy(spec, description["extra"], loaded.policy, loaded.encoder, loaded.tokenise)
 
 
-def _read_description(folder: Path) -> dict[str, Any]:
-    for name in ("adapter_config.json", "adapter_model.safetensors", DESCRIPTION):
-        if not (folder / name).is_file():
-            raise PolicyError(f"The folder {folder} is no policy: {name} is missing; train a run first.")
+def load_network(folder: Path, spec: PolicySpec, description: dict[str, Any]) -> BuiltPolicy:
+    """Load the network of a policy folder, on the CPU and not for training.
+
+    Args:
+        folder: What `save_policy` wrote.
+        spec: What to build, perhaps with another number format than the folder's.
+        description: What `read_description` gave.
+
+    Raises:
+        PolicyError: The base weights are missing or other ones.
+    """
+    stored = description["base_fingerprint"]
+    if is_whole(description) and (folder / BASE).is_dir():
+        base, encoder, tokenise = build_base(spec, folder / BASE)
+        return BuiltPolicy(spec, load_whole(base, folder), encoder, tokenise, stored)
+    found = base_fingerprint(spec.backbone, spec.base_model)
+    if not is_same_base(stored, found):
+        raise PolicyError(
+            f"The policy in {folder} was trained on other base weights ({stored}) than those on "
+            f"this machine ({found}); install the versions named in requirements.txt, or train again."
+        )
+    base, encoder, tokenise = build_base(spec)
+    if is_whole(description):
+        return BuiltPolicy(spec, load_whole(base, folder), encoder, tokenise, stored)
+    network = PeftModel.from_pretrained(base, str(folder), is_trainable=False, torch_device="cpu")
+    return BuiltPolicy(spec, network, encoder, tokenise, stored)
+
+
+def is_whole(description: dict[str, Any]) -> bool:
+    """Return whether a policy's description says that all weights lie beside it. The first policies' do not say."""
+    return bool(description.get("weights", "adapter") == "whole")
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """Return what policy.json holds.
+
+    Raises:
+        PolicyError: The folder is incomplete or of another version.
+    """
+    _check_files(folder, DESCRIPTION)
     description: dict[str, Any] = read_json(folder / DESCRIPTION)
+    _check_files(folder, *((WEIGHTS,) if is_whole(description) else ADAPTER_FILES))
     if description.get("format") != FORMAT:
         raise PolicyError(
             f"The policy in {folder} has format {description.get('format')!r}; this program reads {FORMAT}; train it again."
@@ -186,18 +224,35 @@ def _read_description(folder: Path) -> dict[str, Any]:
     return description
 
 
+def _check_files(folder: Path, *names: str) -> None:
+    for name in names:
+        if not (folder / name).is_file():
+            raise PolicyError(f"The folder {folder} is no policy: {name} is missing; train a run first.")
+
+
 def _describe(spec: PolicySpec) -> str:
     return f"{', '.join(spec.action_space.names)} in {', '.join(spec.action_space.units)}"
 
 
-def _card(spec: PolicySpec, extra: dict[str, Any]) -> str:
+def _card(spec: PolicySpec, extra: dict[str, Any], whole: bool) -> str:
     origin = ", ".join(f"{key} {extra[key]}" for key in ("run_id", "dataset", "epoch") if key in extra)
+    layers = f" of the last {spec.lora_top_layers} layers" if spec.lora_top_layers else ""
+    lora = f"LoRA rank {spec.lora_rank}, alpha {spec.lora_alpha}, on: {spec.lora_targets}{layers}"
+    if spec.tuning == "full":
+        weights = "Every weight was trained; all lie here"
+    else:
+        weights = f"{lora}; merged into the weights, which lie here" if whole else lora
+    gives = (
+        f"chooses between {len(spec.action_classes)} actions"
+        if spec.action_head == "directions"
+        else "gives the actions themselves"
+    )
+    library = "transformers" if whole else "peft"
     return (
-        "---\nlibrary_name: peft\ntags: [robotics, imitation-learning, lora]\n---\n\n"
-        f"# Policy adapter: {spec.backbone}\n\n"
+        f"---\nlibrary_name: {library}\ntags: [robotics, imitation-learning{'' if whole else ', lora'}]\n---\n\n"
+        f"# Policy{'' if whole else ' adapter'}: {spec.backbone}\n\n"
         f"Sees {spec.window_size} frames and an instruction, predicts {spec.chunk_size} actions: {_describe(spec)}.\n"
-        f"LoRA rank {spec.lora_rank}, alpha {spec.lora_alpha}, on: {spec.lora_targets}. LSTM head of width "
-        f"{spec.head_hidden}. Actions are normalised by {spec.normaliser.kind}, offset {list(spec.normaliser.offset)}, "
-        f"scale {list(spec.normaliser.scale)}.\n\nOrigin: {origin or 'not recorded'}. "
+        f"{weights}. LSTM head of width {spec.head_hidden}; it {gives}. Actions are normalised by {spec.normaliser.kind}, offset "
+        f"{list(spec.normaliser.offset)}, scale {list(spec.normaliser.scale)}.\n\nOrigin: {origin or 'not recorded'}. "
         "A low loss alone does not show that the policy looks: see the run's evaluation.\n"
     )

@@ -1,4 +1,4 @@
-"""What every policy network has in common: frames are encoded one by one, an LSTM joins them, a masked Huber loss teaches.
+"""What every policy network has in common: frames are encoded one by one, an LSTM joins them, a masked loss teaches.
 
 Shape legend: F frames of a batch, U different instructions among them, L tokens of an instruction, N windows, W observed
 frames of a window, C predicted actions, A action dimensions, D size of a frame vector.
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
-from mvla_core.policies.head import LSTMActionHead, count_targets, masked_huber
+from mvla_core.policies.head import DirectionHead, HeadShape, LSTMActionHead, RegressionHead, count_targets
 from mvla_core.policies.spec import PolicySpec
 
 _PREDICT_FRAMES = 64
@@ -27,7 +27,7 @@ Instructions = tuple[Tensor, ...]
 
 @dataclass
 class PolicyOutput(ModelOutput):  # type: ignore[misc]
-    """loss: float32 (), the mean Huber loss over unmasked targets in normalised units; None without labels.
+    """loss: float32 (), the head's mean loss over unmasked targets in normalised units; None without labels.
     logits: (N, C, A), normalised actions."""
 
     loss: Tensor | None = None
@@ -63,6 +63,11 @@ class ActionPolicy(PreTrainedModel):  # type: ignore[misc]
     def __init__(self, spec: PolicySpec) -> None:
         super().__init__(PolicyConfig(name_or_path=base_name(spec)))
         self.spec = spec
+
+    @property
+    def text_layers(self) -> int:
+        """Layers of the language model."""
+        raise NotImplementedError
 
     def read_instructions(self, instruction_ids: Tensor, instruction_mask: Tensor) -> Instructions:
         """Return what frames need of U instructions, each tensor (U, ...); done once however many frames follow.
@@ -110,13 +115,14 @@ class ActionPolicy(PreTrainedModel):  # type: ignore[misc]
         instructions = self.read_instructions(instruction_ids, instruction_mask)
         vectors = self.encode_frames(features, instructions, instruction_index)
         head_dtype = self.action_head.out.weight.dtype
-        predicted = self.action_head(vectors.to(head_dtype), window_index)
+        outputs = self.action_head(vectors.to(head_dtype), window_index)
+        predicted = self.action_head.actions(outputs)
         if labels is None:
             return PolicyOutput(logits=predicted)
         mask = (
             torch.ones(labels.shape[:2], dtype=torch.bool, device=labels.device) if labels_mask is None else labels_mask
         )
-        total = masked_huber(predicted, labels, mask, self.spec.huber_delta)
+        total = self.action_head.loss_sum(outputs, labels, mask)
         averaged = count_targets(mask, labels.shape[-1]) if num_items_in_batch is None else num_items_in_batch
         return PolicyOutput(loss=total / averaged, logits=predicted)
 
@@ -138,14 +144,21 @@ class ActionPolicy(PreTrainedModel):  # type: ignore[misc]
         Returns:
             float32 (N, C, A), normalised, on the CPU.
         """
+        outputs = self.predict_outputs(features, instructions, window_index)
+        actions: Tensor = self.action_head.actions(outputs)
+        return actions.float().cpu()
+
+    @torch.no_grad()
+    def predict_outputs(self, features: npt.NDArray[Any], instructions: Instructions, window_index: Tensor) -> Tensor:
+        """Return the head's outputs, (N, C, O) on the policy's device; else as `predict`."""
         device = self.action_head.out.weight.device
         vectors = []
         for begin in range(0, len(features), _PREDICT_FRAMES):
             some = torch.from_numpy(np.array(features[begin : begin + _PREDICT_FRAMES])).to(device)
             index = torch.zeros(len(some), dtype=torch.int64, device=device)
             vectors.append(self.encode_frames(some, instructions, index).to(self.action_head.out.weight.dtype))
-        predicted: Tensor = self.action_head(torch.cat(vectors), window_index.to(device))
-        return predicted.float().cpu()
+        outputs: Tensor = self.action_head(torch.cat(vectors), window_index.to(device))
+        return outputs
 
     def _init_weights(self, module: nn.Module) -> None:
         """Keep torch's own initialisation; pretrained weights are loaded, the rest is fine as torch makes it."""
@@ -166,11 +179,8 @@ class ActionPolicy(PreTrainedModel):  # type: ignore[misc]
 
 def new_action_head(spec: PolicySpec, frame_dim: int) -> LSTMActionHead:
     """Return a fresh head for frame vectors of the given size, initialised from torch's global generator."""
-    return LSTMActionHead(
-        frame_dim,
-        len(spec.action_space),
-        chunk_size=spec.chunk_size,
-        hidden=spec.head_hidden,
-        layers=spec.head_layers,
-        dropout=spec.head_dropout,
-    )
+    shape = HeadShape(spec.chunk_size, spec.head_hidden, spec.head_layers, spec.head_dropout)
+    if spec.action_head == "directions":
+        classes = spec.normaliser.apply(np.array(spec.action_classes, dtype=np.float64))
+        return DirectionHead(frame_dim, torch.tensor(classes.tolist()), shape)
+    return RegressionHead(frame_dim, len(spec.action_space), shape, delta=spec.huber_delta)

@@ -137,6 +137,10 @@ class CompactPolicy(ActionPolicy):
         self.fusion = InstructionFusion(self.text.config.hidden_size, spec.visual_channels, spec.feature_dropout)
         self.action_head = new_action_head(spec, InstructionFusion.output_dim(spec.visual_channels))
 
+    @property
+    def text_layers(self) -> int:
+        return len(self.text.encoder.layer)
+
     def read_instructions(self, instruction_ids: Tensor, instruction_mask: Tensor) -> Instructions:
         """Return the mean token state of each instruction, ((U, text_dim),)."""
         states = self.text(input_ids=instruction_ids, attention_mask=instruction_mask).last_hidden_state

@@ -1,8 +1,9 @@
 """Kosmos-2 with LoRA and an LSTM head: the briefing's policy.
 
 Each frame is read by the whole vision-language model with its instruction: `<s> <image> 64 slots </image> instruction`. The
-state at the last token is the frame's vector, as in RoboVLMs' "post" history. Picture features are frozen and cached unless LoRA
-reaches the vision tower or the projector; then the encoder hands pixels through.
+state at the last token is the frame's vector, as in RoboVLMs' "post" history. Picture features are frozen and cached unless the
+vision tower or the projector is trained; then the encoder hands pixels through. Where only the last layers of the language model
+are trained, the states that enter them can be cached instead (`mvla_core.policies.lower_layers`).
 
 Sources: Kosmos-2, Peng et al. 2023 (arXiv:2306.14824); RoboVLMs, Li et al. 2024 (arXiv:2412.14058).
 """
@@ -47,26 +48,81 @@ class KosmosPolicy(ActionPolicy):
         super().__init__(spec)
         self.backbone = base.model
         self.action_head = new_action_head(spec, base.model.config.text_config.embed_dim)
+        self.processor = base.processor
         images = base.processor.image_processor
         self._mean = torch.tensor(images.image_mean).view(1, 3, 1, 1)
         self._std = torch.tensor(images.image_std).view(1, 3, 1, 1)
 
+    @property
+    def text_layers(self) -> int:
+        return len(self.backbone.text_model.model.layers)
+
+    @property
+    def picture_slots(self) -> int:
+        """Positions of a sequence that hold the picture."""
+        return int(self.backbone.config.latent_query_num)
+
     def encode_frames(self, features: Tensor, instructions: Instructions, instruction_index: Tensor) -> Tensor:
-        """Features are picture embeddings (F, slots, D), or uint8 pixels (F, 3, size, size) where vision is trained."""
+        """Return one vector a frame, (F, D), of any of three kinds of features.
+
+        They are uint8 pixels (F, 3, size, size) where vision is trained, picture embeddings (F, slots, D), or, with more positions
+        than slots, the states (F, L, D) that `lower_states` gave; uint16 holds the bits of bfloat16, which NumPy lacks.
+        """
         ids, mask = (tensor[instruction_index] for tensor in instructions)
-        slots = torch.zeros_like(mask)
-        slots[:, _FIRST_SLOT : _FIRST_SLOT + self.backbone.config.latent_query_num] = 1
-        pictures = (
-            {"pixel_values": self.normalised_pixels(features)}
-            if features.dtype == torch.uint8
-            else {"image_embeds": features.to(self.backbone.dtype)}
-        )
-        output = self.backbone(
-            **pictures, input_ids=ids, attention_mask=mask, image_embeds_position_mask=slots, use_cache=False
-        )
-        last_token = mask.sum(1) - 1
-        vectors: Tensor = output.last_hidden_state[torch.arange(len(ids), device=ids.device), last_token]
+        if features.dtype != torch.uint8 and features.shape[1] > self.picture_slots:
+            bits = features.dtype == torch.uint16
+            states = self._through_layers(
+                features.view(torch.bfloat16) if bits else features.to(self.backbone.dtype), mask, self._top_layers
+            )
+            states = self.backbone.text_model.model.layer_norm(states)
+        else:
+            pictures = (
+                {"pixel_values": self.normalised_pixels(features)}
+                if features.dtype == torch.uint8
+                else {"image_embeds": features.to(self.backbone.dtype)}
+            )
+            states = self.backbone(
+                **pictures,
+                input_ids=ids,
+                attention_mask=mask,
+                image_embeds_position_mask=self._slots(mask),
+                use_cache=False,
+            ).last_hidden_state
+        vectors: Tensor = states[torch.arange(len(ids), device=ids.device), mask.sum(1) - 1]
         return vectors
+
+    def lower_states(self, embeddings: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return the states that enter the layers with LoRA, (F, L, D), of picture embeddings (F, slots, D).
+
+        Args:
+            embeddings: What `KosmosVisionEncoder` gives.
+            ids: int64 (F, L), tokens of each frame's instruction.
+            mask: int64 (F, L), 1 for a token, 0 for padding.
+        """
+        states = self.backbone.text_model.model.forward_embedding(
+            ids, image_embeds=embeddings.to(self.backbone.dtype), img_input_mask=self._slots(mask)
+        )
+        return self._through_layers(states, mask, slice(0, self._top_layers.start))
+
+    @property
+    def _top_layers(self) -> slice:
+        return slice(self.text_layers - self.spec.lora_top_layers, self.text_layers)
+
+    def _slots(self, mask: Tensor) -> Tensor:
+        slots = torch.zeros_like(mask)
+        slots[:, _FIRST_SLOT : _FIRST_SLOT + self.picture_slots] = 1
+        return slots
+
+    def _through_layers(self, states: Tensor, mask: Tensor, chosen: slice) -> Tensor:
+        """Pass states through some layers as the whole language model does: each position sees itself and those before it."""
+        length = mask.shape[1]
+        causal = torch.ones(length, length, dtype=torch.bool, device=mask.device).tril()
+        seen = causal & mask.bool()[:, None, None, :]
+        attention = torch.zeros(seen.shape, dtype=states.dtype, device=states.device)
+        attention.masked_fill_(~seen, torch.finfo(states.dtype).min)
+        for layer in self.backbone.text_model.model.layers[chosen]:
+            states = layer(states, attention)
+        return states
 
     def normalised_pixels(self, pixels: Tensor) -> Tensor:
         """Return what the vision tower takes, (F, 3, size, size), of uint8 pixels of that shape."""
@@ -83,7 +139,8 @@ class PixelEncoder:
         self._processor = base.processor.image_processor
         size = base.model.config.vision_config.image_size
         self.shape: tuple[int, ...] = (3, size, size)
-        self.key = f"{base.name}-pixels"
+        # Pixels depend on the preprocessing alone, so that models tuned in different ways share them.
+        self.key = f"pixels-{_preprocessing(base.processor)}"
 
     def to(self, device: Any) -> None:
         """Pixels are prepared on the CPU, whatever the device."""
@@ -106,7 +163,7 @@ class KosmosVisionEncoder:
         self._pixels = PixelEncoder(base)
         self._policy = policy
         config = base.model.config
-        self.shape: tuple[int, ...] = (config.latent_query_num, config.text_config.embed_dim)
+        self.shape: tuple[int, ...] = (policy.picture_slots, config.text_config.embed_dim)
         self.dtype: np.dtype[Any] = np.dtype(np.float32 if base.model.dtype == torch.float32 else np.float16)
         self.key = f"{base.name}-vision"
 
@@ -169,7 +226,8 @@ def load_kosmos2(spec: PolicySpec) -> Kosmos2Base:
             f"The weights in {folder} are not complete: {len(loading['missing_keys'])} tensors are missing, for example "
             f"{absent}; download the model again."
         )
-    return Kosmos2Base(model, load_processor(folder), _cache_name(spec))
+    processor = load_processor(folder)
+    return Kosmos2Base(model, processor, _cache_name(spec, processor))
 
 
 def load_processor(folder: Path) -> Kosmos2Processor:
@@ -187,6 +245,13 @@ def set_dropout(config: Kosmos2Config, dropout: float) -> None:
     config.text_config.layerdrop = 0.0
 
 
-def _cache_name(spec: PolicySpec) -> str:
-    digest = hashlib.sha256(base_fingerprint(spec.backbone, spec.base_model).encode()).hexdigest()[:16]
+def _cache_name(spec: PolicySpec, processor: Kosmos2Processor) -> str:
+    """Name what features depend on besides the recording: the weights, the picture preprocessing and the number format."""
+    depends_on = base_fingerprint("kosmos2", spec.base_model) + _preprocessing(processor)
+    digest = hashlib.sha256(depends_on.encode()).hexdigest()[:16]
     return f"kosmos2-{digest}-{spec.base_dtype}"
+
+
+def _preprocessing(processor: Kosmos2Processor) -> str:
+    """Return a short text that changes with how pictures are resized, cropped and scaled."""
+    return hashlib.sha256(processor.image_processor.to_json_string().encode()).hexdigest()[:16]

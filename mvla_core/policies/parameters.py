@@ -7,12 +7,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mvla_core.policies.spec import LoraTargets
+from mvla_core.policies.spec import LoraTargets, Tuning
 
 
 @dataclass(frozen=True)
 class TransformerShape:
-    """What decides the size of low-rank updates."""
+    """What decides the size of low-rank updates, and of the whole model.
+
+    Attributes:
+        text_layers, text_dim, text_ffn: Of the language model.
+        vision_layers, vision_dim, vision_ffn: Of the vision tower; 0 where it has no transformer.
+        vocabulary: Tokens; 0 where the whole model is never trained.
+        patch: Side of a picture's patch, pixels.
+        patches: Of a picture.
+        slots: Positions of a sequence that hold the picture.
+    """
 
     text_layers: int
     text_dim: int
@@ -20,15 +29,19 @@ class TransformerShape:
     vision_layers: int = 0
     vision_dim: int = 0
     vision_ffn: int = 0
+    vocabulary: int = 0
+    patch: int = 0
+    patches: int = 0
+    slots: int = 0
 
     @property
     def has_projector(self) -> bool:
         return self.vision_layers > 0
 
 
-KOSMOS2 = TransformerShape(24, 2048, 8192, 24, 1024, 4096)
+KOSMOS2 = TransformerShape(24, 2048, 8192, 24, 1024, 4096, 65037, 14, 256, 64)
 MINILM = TransformerShape(6, 384, 1536)
-TINY = TransformerShape(2, 64, 128, 2, 64, 128)
+TINY = TransformerShape(2, 64, 128, 2, 64, 128, 1134, 14, 16, 64)
 SHAPES = {"kosmos2": KOSMOS2, "compact": MINILM, "tiny": TINY}
 
 TOTAL_KOSMOS2 = 1_664_500_000
@@ -37,12 +50,20 @@ TOTAL_KOSMOS2 = 1_664_500_000
 _VISUAL_FEATURES = 112
 
 
-def lora_parameters(shape: TransformerShape, rank: int, targets: LoraTargets) -> int:
-    """Return the number of low-rank parameters: rank x (inputs + outputs) of every targeted layer."""
+def lora_parameters(shape: TransformerShape, rank: int, targets: LoraTargets, top_layers: int = 0) -> int:
+    """Return the number of low-rank parameters: rank x (inputs + outputs) of every targeted linear layer.
+
+    Args:
+        shape: Of the model.
+        rank: Of the updates.
+        targets: Which linear layers are targeted.
+        top_layers: In so many of the language model's last layers only; 0 means all.
+    """
     text_projection = 2 * shape.text_dim
+    text_layers = top_layers or shape.text_layers
     if targets == "text_qv":
-        return rank * shape.text_layers * 2 * text_projection
-    total = shape.text_layers * (4 * text_projection + 2 * (shape.text_dim + shape.text_ffn))
+        return rank * text_layers * 2 * text_projection
+    total = text_layers * (4 * text_projection + 2 * (shape.text_dim + shape.text_ffn))
     if targets in ("text_vision", "all"):
         total += shape.vision_layers * (8 * shape.vision_dim + 2 * (shape.vision_dim + shape.vision_ffn))
     if targets == "all" and shape.has_projector:
@@ -50,8 +71,26 @@ def lora_parameters(shape: TransformerShape, rank: int, targets: LoraTargets) ->
     return rank * total
 
 
+def full_parameters(shape: TransformerShape) -> dict[str, int]:
+    """Return all parameters of a Kosmos-2 of this shape by part: "text", "vision", "projector"."""
+    text, vision = shape.text_dim, shape.vision_dim
+    text_layer = _attention(text) + 2 * text + 2 * 2 * text + 2 * text * shape.text_ffn + 3 * shape.text_ffn + text
+    vision_layer = _attention(vision) + 2 * 2 * vision + 2 * vision * shape.vision_ffn + shape.vision_ffn + vision
+    embeddings = vision + 3 * shape.patch**2 * vision + (shape.patches + 1) * vision
+    return {
+        "text": shape.vocabulary * text + shape.text_layers * text_layer + 2 * text,
+        "vision": embeddings + shape.vision_layers * vision_layer + 2 * 2 * vision,
+        "projector": vision * text + text + shape.slots * text + _attention(text),
+    }
+
+
+def _attention(dim: int) -> int:
+    """Return the parameters of the four projections of an attention."""
+    return 4 * (dim * dim + dim)
+
+
 def head_parameters(frame_dim: int, hidden: int, layers: int, outputs: int) -> int:
-    """Return the parameters of the LSTM action head with `outputs` = chunk_size x action dimensions."""
+    """Return the parameters of an LSTM action head; `outputs` = chunk_size x action dimensions, or x classes."""
     lstm = sum(4 * hidden * ((frame_dim if layer == 0 else hidden) + hidden + 2) for layer in range(layers))
     return 2 * frame_dim + lstm + outputs * (hidden + 1)
 
@@ -71,15 +110,22 @@ def trainable_parameters(
     head_layers: int,
     outputs: int,
     visual_channels: int,
+    tuning: Tuning = "lora",
+    top_layers: int = 0,
 ) -> dict[str, int]:
-    """Count by part: "lora", "head", "fusion" (compact only) and "total".
+    """Count by part: "lora", "head", "fusion" (compact only) and "total"; tuned in full as `full_parameters` does, not "lora".
 
     A Kosmos-2 from a local folder is counted as the published one.
     """
     shape = SHAPES[backbone]
     compact = backbone == "compact"
+    backbone_counts = (
+        full_parameters(shape)
+        if tuning == "full"
+        else {"lora": lora_parameters(shape, rank, targets, min(top_layers, shape.text_layers))}
+    )
     counts = {
-        "lora": lora_parameters(shape, rank, targets),
+        **backbone_counts,
         "head": head_parameters(3 * visual_channels if compact else shape.text_dim, head_hidden, head_layers, outputs),
     }
     if compact:

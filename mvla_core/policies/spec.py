@@ -25,8 +25,23 @@ LORA_TARGETS: dict[str, str] = {
 }
 TEXT_ONLY_TARGETS = ("text_qv", "text_all")
 
+Tuning = Literal["lora", "full"]
+TUNINGS: dict[str, str] = {
+    "lora": "low-rank updates beside the frozen weights, and the action head",
+    "full": "every weight, the vision too: needs about six times the memory, and a policy is as large as the model",
+}
+
+ActionHeadName = Literal["regression", "directions"]
+ACTION_HEADS: dict[str, str] = {
+    "regression": "the actions themselves, with a Huber loss; unsure, it gives their mean",
+    "directions": "the most likely of a few actions, with a cross-entropy loss; unsure, it still chooses one",
+}
+
 BaseDtype = Literal["float32", "bfloat16", "float16"]
 BASE_DTYPES: tuple[BaseDtype, ...] = ("float32", "bfloat16", "float16")
+
+ADDED_LATER = frozenset({"tuning", "lora_top_layers", "action_head", "action_classes"})
+"""Fields that the first stored policies lack: those have LoRA on every layer and the regression head."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +67,10 @@ class PolicySpec:
         backbone_dropout: Dropout inside the frozen language model while training, 0 to below 1.
         base_dtype: Number format of the frozen base weights of the Kosmos-2 backbones.
         huber_delta: Where the Huber loss turns from square to linear, in normalised action units.
+        tuning: One of `TUNINGS`. With "full" the fields of LoRA mean nothing.
+        lora_top_layers: Only so many of the language model's last layers get a low-rank update; 0 means all.
+        action_head: One of `ACTION_HEADS`.
+        action_classes: Physical actions to choose from, one row a class, two or more; empty for the regression head.
     """
 
     backbone: BackboneName
@@ -72,12 +91,18 @@ class PolicySpec:
     backbone_dropout: float = 0.0
     base_dtype: BaseDtype = "float32"
     huber_delta: float = 1.0
+    tuning: Tuning = "lora"
+    lora_top_layers: int = 0
+    action_head: ActionHeadName = "regression"
+    action_classes: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
         for name, found, known in (
             ("backbone", self.backbone, tuple(BACKBONES)),
             ("lora_targets", self.lora_targets, tuple(LORA_TARGETS)),
             ("base_dtype", self.base_dtype, BASE_DTYPES),
+            ("tuning", self.tuning, tuple(TUNINGS)),
+            ("action_head", self.action_head, tuple(ACTION_HEADS)),
         ):
             if found not in known:
                 raise PolicyError(
@@ -95,27 +120,51 @@ class PolicySpec:
                 f"{len(self.action_space)} ({', '.join(self.action_space.names)}); fit it on the same data set."
             )
 
+        if self.backbone == "compact" and self.tuning == "full":
+            raise PolicyError("The compact policy cannot be tuned in full: its vision is frozen; choose tuning 'lora'.")
+        self._check_classes()
+
+    def _check_classes(self) -> None:
+        chooses = self.action_head == "directions"
+        widths = {len(action) for action in self.action_classes}
+        if chooses != bool(self.action_classes) or (chooses and widths != {len(self.action_space)}):
+            raise PolicyError(
+                f"The policy's action_head {self.action_head!r} does not fit its {len(self.action_classes)} action classes of "
+                f"{sorted(widths)} dimensions: 'directions' needs classes of {len(self.action_space)}, 'regression' none."
+            )
+
     @property
     def vision_is_frozen(self) -> bool:
         """Whether picture features can be computed once and cached."""
-        return self.lora_targets in TEXT_ONLY_TARGETS
+        return self.tuning == "lora" and self.lora_targets in TEXT_ONLY_TARGETS
+
+    @property
+    def lower_layers_are_frozen(self) -> bool:
+        """Whether what the language model's lower layers give can be computed once a frame and instruction, and cached."""
+        return self.vision_is_frozen and self.lora_top_layers > 0 and self.backbone != "compact"
+
+    @property
+    def chunk_outputs(self) -> int:
+        """How many numbers the head gives for a chunk: one an action dimension, or one a class, at each of its steps."""
+        return self.chunk_size * (len(self.action_classes) or len(self.action_space))
 
     def to_json(self) -> dict[str, Any]:
         value = {field.name: getattr(self, field.name) for field in fields(self)}
         value["action_space"] = self.action_space.to_json()
         value["normaliser"] = self.normaliser.to_json()
+        value["action_classes"] = [list(action) for action in self.action_classes]
         return value
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
-        """Read what `to_json` wrote.
+        """Read what `to_json` wrote. Policies saved before a field of `ADDED_LATER` existed get what they were: its default.
 
         Raises:
             PolicyError: A key is missing or unknown, or a value cannot be used.
         """
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(value) - known)
-        missing = sorted(known - set(value))
+        missing = sorted(known - set(value) - ADDED_LATER)
         if unknown or missing:
             raise PolicyError(
                 f"The policy description cannot be used: unknown keys {unknown}, missing keys {missing}; "
@@ -126,5 +175,6 @@ class PolicySpec:
                 **value,
                 "action_space": ActionSpace.from_json(value["action_space"]),
                 "normaliser": ActionNormaliser.from_json(value["normaliser"]),
+                "action_classes": tuple(tuple(map(float, action)) for action in value.get("action_classes", ())),
             }
         )

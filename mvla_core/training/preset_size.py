@@ -32,6 +32,8 @@ def preset_size(name: str, chunk_size: int | None = None) -> PresetSize:
             head_layers=recipe.head_layers,
             outputs=(chunk_size or recipe.chunk_size) * num_dims,
             visual_channels=recipe.visual_channels,
+            tuning=recipe.tuning,
+            top_layers=recipe.lora_top_layers,
         )["total"]
         for num_dims in (2, 3)
     )

@@ -105,7 +105,10 @@ class Collator:
         self._encoded: dict[tuple[str, ...], tuple[Tensor, Tensor]] = {}
 
     def __call__(self, segments: list[Segment]) -> dict[str, Any]:
-        """Return features (F, ...), instruction ids, mask and index, windows (N, W), labels (N, C, A), labels_mask."""
+        """Return features (F, ...), instruction ids, mask and index, windows (N, W), labels (N, C, A), labels_mask.
+
+        Features of sequences that differ in length are padded at their end.
+        """
         instructions = sorted({segment.episode.sequence.instruction for segment in segments})
         key = tuple(instructions)
         if key not in self._encoded:
@@ -120,7 +123,7 @@ class Collator:
             index.append(torch.full((length,), instructions.index(segment.episode.sequence.instruction)))
             frames += length
         return {
-            "features": torch.cat(features),
+            "features": _joined(features),
             "instruction_ids": ids,
             "instruction_mask": mask,
             "instruction_index": torch.cat(index),
@@ -128,3 +131,17 @@ class Collator:
             "labels": torch.cat([segment.labels for segment in segments]),
             "labels_mask": torch.cat([segment.mask for segment in segments]),
         }
+
+
+def _joined(features: list[Tensor]) -> Tensor:
+    """Join the features of segments, (F, ...). States of sequences (F, L, D) get zeros up to the longest L, which no other
+    position sees."""
+    if len({part.shape[1:] for part in features}) == 1:
+        return torch.cat(features)
+    frames, longest = sum(len(part) for part in features), max(part.shape[1] for part in features)
+    joined = features[0].new_zeros((frames, longest, *features[0].shape[2:]))
+    begin = 0
+    for part in features:
+        joined[begin : begin + len(part), : part.shape[1]] = part
+        begin += len(part)
+    return joined

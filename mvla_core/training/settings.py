@@ -40,6 +40,23 @@ class RecipeField:
     maximum: float | None = None
     choices: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def allowed(self) -> str:
+        """What may be entered: a range with its unit, or the choices; "" for free texts."""
+        if self.choices:
+            return " | ".join(self.choices)
+        if self.kind == "bool":
+            return "true | false"
+        if self.minimum is None or self.maximum is None:
+            return ""
+        return f"{self.minimum:g} to {self.maximum:g}{' ' + self.unit if self.unit else ''}"
+
+    def described(self) -> str:
+        """The help with what may be entered and the default, in one line."""
+        allowed = f" [{self.allowed}]" if self.allowed else ""
+        default = str(self.default).lower() if self.kind == "bool" else self.default
+        return f"{self.help}{allowed} (compact: {default if default != '' else 'empty'})"
+
 
 def setting(
     default: Any,

@@ -5,18 +5,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
+from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from mvla_core.errors import RunError
 from mvla_core.policies.head import count_targets
 from mvla_core.progress import Progress
 from mvla_core.runs.tensorboard import ScalarEvents
+from mvla_core.schema import ActionSpace
+from mvla_core.training.average import AveragedWeights
+from mvla_core.training.distributed import EpochSampler, any_of
+from mvla_core.training.ranks import world_size
 from mvla_core.training.recipe import Recipe
 from mvla_core.training.validation import Validation
 
@@ -33,9 +39,32 @@ class PolicyTrainer(Trainer):  # type: ignore[misc]
 
     control: TrainerControl
 
-    def __init__(self, *, run_validation: Callable[[], Validation], **arguments: Any) -> None:
+    def __init__(
+        self,
+        *,
+        run_validation: Callable[[], Validation],
+        average: AveragedWeights | None = None,
+        sampler: EpochSampler | None = None,
+        **arguments: Any,
+    ) -> None:
+        self._sampler = sampler  # before Trainer's own, which may ask for it
         super().__init__(**arguments)
         self._run_validation = run_validation
+        self._average = average
+        if average is not None or sampler is not None:
+            self.add_callback(_EachStep(average, sampler))
+
+    def _get_train_sampler(self, *arguments: Any, **options: Any) -> EpochSampler | Sampler[int] | None:
+        if self._sampler is not None:
+            return self._sampler
+        drawn: Sampler[int] | None = super()._get_train_sampler(*arguments, **options)
+        return drawn
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Save the weights, and their average beside them: a checkpoint's last file is written after both."""
+        super().save_model(output_dir, _internal_call)
+        if self._average is not None and self.args.should_save and output_dir is not None:
+            self._average.save(Path(output_dir))
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[dict[str, torch.Tensor]], num_batches: int, device: torch.device
@@ -54,12 +83,35 @@ class PolicyTrainer(Trainer):  # type: ignore[misc]
         return batches, total
 
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
-        """Run the project's own validation in place of Trainer's loop, whose predictions must have one fixed shape."""
-        measured = self._run_validation()
-        metrics = {"eval_loss": measured.loss, "eval_rmse": measured.rmse}
-        self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        """Run the project's own validation in place of Trainer's loop, whose predictions must have one fixed shape.
+
+        Where an average of the weights is kept, it is that which is validated, and kept if it is the best.
+        """
+        with nullcontext() if self._average is None else self._average.applied():
+            measured = self._run_validation()
+            metrics = {"eval_loss": measured.loss, "eval_rmse": measured.rmse}
+            self.log(metrics)
+            self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+
+class _EachStep(TrainerCallback):  # type: ignore[misc]
+    """Keeps the average of the weights, and tells the curriculum which epoch begins."""
+
+    def __init__(self, average: AveragedWeights | None, sampler: EpochSampler | None) -> None:
+        self._average = average
+        self._sampler = sampler
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any
+    ) -> None:
+        # Trainer's own way to tell a sampler does not reach it after a resume within an epoch with several processes.
+        if self._sampler is not None:
+            self._sampler.set_epoch(math.floor((state.epoch or 0.0) + 1e-6))
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
+        if self._average is not None:
+            self._average.update()
 
 
 @dataclass(frozen=True)
@@ -101,6 +153,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         save_best: Called with the epoch and its validation when it is the best so far.
         after_epoch: Called with each validated epoch (1-based) and how many are planned, best or not.
         scalars: Where steps and epochs are written for TensorBoard too.
+        space: Names and units of the action dimensions, for the errors of each; None tells them without names.
     """
 
     def __init__(
@@ -111,6 +164,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         save_best: Callable[[int, Validation], None],
         after_epoch: Callable[[int, int], None] = lambda epoch, epochs: None,
         scalars: ScalarEvents | None = None,
+        space: ActionSpace | None = None,
     ) -> None:
         self._progress = progress
         self._patience = patience
@@ -118,6 +172,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         self._save_best = save_best
         self._after_epoch = after_epoch
         self._scalars = scalars
+        self._space = space
         self._process = psutil.Process()
         self._named: Sequence[str] = ()
         self._last_log = (0, 0.0)
@@ -134,7 +189,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         self._epochs_at_begin = state.epoch or 0.0
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
-        if self._progress.stop_requested:
+        if any_of(self._progress.stop_requested):
             self.stopped = True
             control.should_save = True
             control.should_training_stop = True
@@ -216,6 +271,8 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
             val_loss=self.validation.loss,
             val_rmse=self.validation.rmse,
             val_rmse_per_axis=list(self.validation.rmse_per_axis),
+            val_rmse_axes=self._named_axes(self.validation.rmse_per_axis),
+            val_huber=self.validation.huber,
             best_epoch=best.epoch,
             eta_seconds=round(per_epoch * (state.num_train_epochs - epoch), 1),
             val_loss_by_episode=[_short(loss) for loss in self.validation.loss_by_episode.values()],
@@ -224,11 +281,18 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
             control.should_training_stop = True
             control.should_save = True
 
+    def _named_axes(self, values: Sequence[float]) -> dict[str, float]:
+        """Name the errors of the axes with their units, as in "linear_x [m/s]"."""
+        if self._space is None:
+            return {}
+        axes = zip(self._space.names, self._space.units, values, strict=True)
+        return {f"{name} [{unit}]": value for name, unit, value in axes}
+
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
         self._saved = time.monotonic()
 
     def _is_due(self) -> bool:
-        return time.monotonic() - self._saved >= CHECKPOINT_INTERVAL_S
+        return any_of(time.monotonic() - self._saved >= CHECKPOINT_INTERVAL_S)
 
 
 def _short(loss: float) -> float:
@@ -244,7 +308,7 @@ def training_arguments(recipe: Recipe, checkpoints: Path, *, steps: int, use_cpu
     arguments = TrainingArguments(
         output_dir=str(checkpoints),
         num_train_epochs=recipe.epochs,
-        per_device_train_batch_size=recipe.batch_size,
+        per_device_train_batch_size=recipe.batch_size // world_size(),
         gradient_accumulation_steps=recipe.gradient_accumulation,
         learning_rate=recipe.learning_rate,
         weight_decay=recipe.weight_decay,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -21,12 +22,14 @@ class Validation:
     """What one pass over the validation episodes gives.
 
     Attributes:
-        loss: Mean Huber loss over all unmasked targets and real action dimensions, normalised units.
+        loss: Mean loss of the action head over all unmasked targets, normalised units: Huber's over real action dimensions, or the
+            cross-entropy of an action in nats.
         rmse: Root of the mean squared error over the same targets, physical units.
         rmse_per_axis: The same for each action dimension, in column order.
         rmse_by_episode: The same for each episode id.
-        loss_by_episode: The mean Huber loss of each episode id, normalised units.
+        loss_by_episode: The same mean loss of each episode id.
         numbers_by_episode: How many numbers that mean is over: unmasked targets times action dimensions.
+        huber: Mean Huber loss of the predicted actions over the same targets, normalised units: comparable between heads.
     """
 
     loss: float
@@ -35,6 +38,7 @@ class Validation:
     rmse_by_episode: dict[str, float]
     loss_by_episode: dict[str, float] = field(default_factory=dict)
     numbers_by_episode: dict[str, int] = field(default_factory=dict)
+    huber: float = math.nan
 
 
 Watch = Callable[[str, npt.NDArray[np.int64], npt.NDArray[np.float32]], None]
@@ -61,7 +65,8 @@ def validate(
     """
     was_training = policy.training
     policy.eval()
-    huber: dict[str, float] = {}
+    losses: dict[str, float] = {}
+    huber = 0.0
     read: dict[str, Instructions] = {}
     squared: dict[str, tuple[npt.NDArray[np.float64], int]] = {}
     for episode in episodes:
@@ -72,11 +77,14 @@ def validate(
         if instruction not in read:
             read[instruction] = policy.read(*encode_instructions([instruction]))
         windows = torch.from_numpy(observed_frames(last, window.window_size))
-        predicted = policy.predict(episode.features, read[instruction], windows)
-        labels = torch.from_numpy(normaliser.apply(targets))
+        outputs = policy.predict_outputs(episode.features, read[instruction], windows)
+        labels, counted = (torch.from_numpy(array).to(outputs.device) for array in (normaliser.apply(targets), mask))
         name = episode.sequence.episode_id
-        huber[name] = float(masked_huber(predicted, labels, torch.from_numpy(mask), policy.spec.huber_delta))
-        physical = normaliser.invert(predicted.numpy())
+        with torch.no_grad():
+            losses[name] = float(policy.action_head.loss_sum(outputs, labels, counted))
+            predicted = policy.action_head.actions(outputs).float()
+            huber += float(masked_huber(predicted, labels, counted, policy.spec.huber_delta))
+        physical = normaliser.invert(predicted.cpu().numpy())
         if watch is not None:
             watch(name, last, physical)
         errors = (physical - targets)[mask].astype(np.float64)
@@ -86,10 +94,11 @@ def validate(
     per_axis = np.sum([total for total, _ in squared.values()], axis=0) / targets_seen
     numbers = {name: count * len(per_axis) for name, (_, count) in squared.items()}
     return Validation(
-        loss=sum(huber.values()) / (targets_seen * len(per_axis)),
+        loss=sum(losses.values()) / (targets_seen * len(per_axis)),
         rmse=float(np.sqrt(per_axis.mean())),
         rmse_per_axis=tuple(np.sqrt(per_axis).tolist()),
         rmse_by_episode={name: float(np.sqrt(total.mean() / count)) for name, (total, count) in squared.items()},
-        loss_by_episode={name: huber[name] / numbers[name] for name in squared},
+        loss_by_episode={name: losses[name] / numbers[name] for name in squared},
         numbers_by_episode=numbers,
+        huber=huber / (targets_seen * len(per_axis)),
     )

@@ -112,7 +112,7 @@ def test_other_base_weights_are_refused(tiny_spec: PolicySpec, tmp_path: Path) -
 
 
 def test_an_incomplete_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PolicyError, match=r"adapter_config\.json is missing"):
+    with pytest.raises(PolicyError, match=r"policy\.json is missing"):
         load_policy(tmp_path)
 
 

@@ -24,7 +24,7 @@ def real_kosmos2(config: Kosmos2Config, spec: PolicySpec) -> OfflinePeftModel:
     """Build the policy around the real configuration without its weights: everything lies on the meta device."""
     with torch.device("meta"):
         policy = KosmosPolicy(spec, Kosmos2Base(Kosmos2Model(config), tiny_processor(), "meta"))
-    return OfflinePeftModel(policy, lora_config(spec), low_cpu_mem_usage=True)
+    return OfflinePeftModel(policy, lora_config(spec, policy.text_layers), low_cpu_mem_usage=True)
 
 
 @pytest.mark.parametrize(
@@ -42,11 +42,34 @@ def test_counts_of_the_real_kosmos2_on_the_meta_device(
         assert round(counted["total"] / 1e6, 2) == 50.45
 
 
-def test_total_of_the_real_kosmos2(real_config: Kosmos2Config) -> None:
+@pytest.mark.parametrize(("layers", "lora_millions"), [(8, 9.44), (4, 4.72), (24, 28.31)])
+def test_counts_of_the_top_layers_alone(
+    real_config: Kosmos2Config, tiny_spec: PolicySpec, layers: int, lora_millions: float
+) -> None:
+    spec = replace(tiny_spec, lora_rank=32, lora_top_layers=layers)
+    counted = trainable_parameters(real_kosmos2(real_config, spec))
+    assert round(counted["lora"] / 1e6, 2) == lora_millions
+    assert counted["lora"] == parameters.lora_parameters(parameters.KOSMOS2, 32, "text_all", layers)
+
+
+def test_every_weight_of_the_real_kosmos2(real_config: Kosmos2Config, tiny_spec: PolicySpec) -> None:
     with torch.device("meta"):
-        model = Kosmos2Model(real_config)
-    total = sum(parameter.numel() for parameter in model.parameters())
-    assert total == pytest.approx(parameters.TOTAL_KOSMOS2, rel=1e-3)
+        policy = KosmosPolicy(tiny_spec, Kosmos2Base(Kosmos2Model(real_config), tiny_processor(), "meta"))
+    counted = trainable_parameters(policy)
+    parts = parameters.full_parameters(parameters.KOSMOS2)
+    assert parts == {part: counted[part] for part in ("text", "vision", "projector")}
+    assert sum(parts.values()) == pytest.approx(parameters.TOTAL_KOSMOS2, rel=1e-3)
+
+
+@pytest.mark.parametrize("changes", [{"tuning": "full"}, {"lora_top_layers": 1}])
+def test_formula_is_exact_for_the_other_ways_to_tune(tiny_spec: PolicySpec, changes: dict[str, object]) -> None:
+    spec = replace(tiny_spec, **changes)  # type: ignore[arg-type]
+    assert _formula(spec) == trainable_parameters(build_policy(spec, 0).network)
+
+
+def test_formula_is_exact_for_the_direction_head(tiny_spec: PolicySpec) -> None:
+    spec = replace(tiny_spec, action_head="directions", action_classes=((0.0, 0.0), (1.0, 0.0), (0.0, 1.0)))
+    assert _formula(spec) == trainable_parameters(build_policy(spec, 0).network)
 
 
 @pytest.mark.parametrize("targets", list(LORA_TARGETS))
@@ -68,6 +91,8 @@ def _formula(spec: PolicySpec) -> dict[str, int]:
         targets=spec.lora_targets,
         head_hidden=spec.head_hidden,
         head_layers=spec.head_layers,
-        outputs=spec.chunk_size * len(spec.action_space),
+        outputs=spec.chunk_outputs,
         visual_channels=spec.visual_channels,
+        tuning=spec.tuning,
+        top_layers=spec.lora_top_layers,
     )
