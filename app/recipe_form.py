@@ -91,22 +91,23 @@ def _inputs(fields: Sequence[RecipeField], preset: Preset) -> dict[str, Any]:
 
 def _input(field: RecipeField, recipe: Recipe, key: str) -> Any:
     value = getattr(recipe, field.name)
+    help_text = f"{field.help} From {field.allowed}." if field.minimum is not None else field.help
     label = f"{field.label} [{field.unit}]" if field.unit else field.label
     match field.kind:
         case "int":
             low, high = int(field.minimum or 0), int(field.maximum or 2**31 - 1)
-            return int(st.number_input(label, low, high, value, key=key, help=field.help))
+            return int(st.number_input(label, low, high, value, key=key, help=help_text))
         case "float":
             least, most = float(field.minimum or 0.0), float(field.maximum or math.inf)
-            return st.number_input(label, least, most, value, _step(value), format="%g", key=key, help=field.help)
+            return st.number_input(label, least, most, value, _step(value), format="%g", key=key, help=help_text)
         case "bool":
-            return st.toggle(label, value, key=key, help=field.help)
+            return st.toggle(label, value, key=key, help=help_text)
         case "choice":
             choices = list(field.choices)
             explained = "\n".join(f"- `{name}`: {text}" for name, text in field.choices.items())
             return st.selectbox(label, choices, choices.index(value), key=key, help=f"{field.help}\n\n{explained}")
         case _:
-            return st.text_input(label, value, key=key, help=field.help)
+            return st.text_input(label, value, key=key, help=help_text)
 
 
 def _step(value: float) -> float:

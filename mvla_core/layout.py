@@ -75,6 +75,11 @@ class RunFolder(JobFolder):
         return self.path / "provenance.json"
 
     @property
+    def start(self) -> Path:
+        """The PEFT folder whose parameters an extending run begins with; missing where a run begins with fresh ones."""
+        return self.path / "start"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 

@@ -60,6 +60,20 @@ class Progress:
 SILENT = Progress()
 
 
+class StoppableProgress(Progress):
+    """Tells nobody, and stops when `request_stop` was called."""
+
+    def __init__(self) -> None:
+        self._stop = False
+
+    def request_stop(self) -> None:
+        self._stop = True
+
+    @property
+    def stop_requested(self) -> bool:
+        return self._stop
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, list):
         return [_finite(item) for item in value]

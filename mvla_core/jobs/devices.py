@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from mvla_core.jobs.model import DEFAULT_DEVICE, GPU_KINDS, STARTED, Job
 
 MEASURE_TIMEOUT_S = 5.0
+ASK_SLOT = "ask"
+"""Of the worker that answers questions: somebody waits for it at the screen, and it waits longer than it works. It sees no GPU."""
 _GPU = re.compile(r"cuda:([0-9]{1,2})")
 _NAMED_GPU = re.compile(r"[0-9]{1,3}|(GPU|MIG)-[0-9a-fA-F-]{4,60}")
 _FIELDS = "name,memory.used,memory.total,utilization.gpu"
@@ -48,8 +50,11 @@ def slot_for(kind: str, gpus: int, jobs: Iterable[Job]) -> str:
         jobs: What waits and runs now (`JobQueue.active`).
 
     Returns:
-        "cuda:N" of the GPU with the fewest jobs, the first of them where several have as few; "cpu" otherwise.
+        "cuda:N" of the GPU with the fewest jobs, the first of them where several have as few; "ask" for the kind "ask";
+        "cpu" otherwise.
     """
+    if kind == "ask":
+        return ASK_SLOT
     if gpus == 0 or kind not in GPU_KINDS:
         return DEFAULT_DEVICE
     names = [f"cuda:{number}" for number in range(gpus)]

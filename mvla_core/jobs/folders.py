@@ -15,6 +15,9 @@ from mvla_core.errors import JobError, MvlaError
 from mvla_core.files import read_json, write_json
 from mvla_core.layout import DataRoot, JobFolder, RunFolder
 
+_GIVEN_TO_RUNS = ("split.json", "curation.json", "augmentation.json", "provenance.json", "program.diff")
+"""What a run is given besides its configuration, where it has them."""
+
 
 def new_job_folder(root: DataRoot, kind: str) -> JobFolder:
     """Make an empty folder for a job that is not a training, for example `evaluate-20260102-030405-9f2c41`.
@@ -50,9 +53,11 @@ def copy_inputs(root: DataRoot, kind: str, old: JobFolder) -> JobFolder:
         return folder
     run = _next_retry(root, old)
     write_json(run.config, _renamed(config, old.run_id, run.run_id))
-    for source, target in ((old.split, run.split), (old.provenance, run.provenance)):
-        if source.exists():
-            shutil.copyfile(source, target)
+    for name in _GIVEN_TO_RUNS:
+        if (old.path / name).exists():
+            shutil.copyfile(old.path / name, run.path / name)
+    if old.start.is_dir():
+        shutil.copytree(old.start, run.start)
     return run
 
 

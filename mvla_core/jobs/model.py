@@ -9,14 +9,28 @@ from typing import Any, Literal
 from mvla_core.jobs.processes import ProcessIdentity
 from mvla_core.layout import DataRoot, JobFolder
 
-KINDS = ("train", "evaluate", "simulate", "import", "report", "scan", "pictures", "features")
+KINDS = (
+    "train",
+    "preflight",
+    "evaluate",
+    "simulate",
+    "import",
+    "report",
+    "scan",
+    "pictures",
+    "features",
+    "ask",
+    "experiment",
+    "drive",
+)
 """The allow-list: nothing else is ever started."""
 
-GPU_KINDS = ("train", "evaluate", "features")
+GPU_KINDS = ("train", "preflight", "evaluate", "features", "experiment", "drive")
 """Kinds that compute on a GPU where there is one, and therefore wait for a slot of it."""
-RESUMABLE = ("train", "evaluate", "report", "scan", "pictures", "features")
-"""Kinds that may work again in the folder they had: a training goes on from its newest checkpoint, the others begin again and
-write the same results. A simulation or an import would record or import what it has already: those are started anew."""
+RESUMABLE = ("train", "evaluate", "report", "scan", "pictures", "features", "experiment", "drive")
+"""Kinds that may work again in the folder they had: a training goes on from its newest checkpoint, an experiment keeps the
+trainings that it has finished, closed-loop driving its finished trials, the others begin again and write the same results. A
+simulation or an import would record or import what it has already: those are started anew."""
 
 Status = Literal["queued", "running", "paused", "stopping", "succeeded", "failed", "stopped", "interrupted", "lost"]
 STARTED: tuple[Status, ...] = ("running", "paused", "stopping")

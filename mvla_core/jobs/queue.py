@@ -17,7 +17,7 @@ from mvla_core.jobs.records import write_record
 from mvla_core.jobs.steering import JobSteering, check_priority
 from mvla_core.layout import JobFolder
 
-DEVICE = re.compile(r"cpu|mps|cuda:[0-9]{1,2}")
+DEVICE = re.compile(r"cpu|mps|ask|cuda:[0-9]{1,2}")
 MAX_TITLE_LENGTH = 200
 
 
@@ -43,7 +43,7 @@ class JobQueue(JobSteering):
             config: Written to `config.json` where the folder has none; where it has one, the two must agree. It is frozen from
                 now on: a job whose file was changed before its start fails.
             title: One line for people.
-            device: The slot it needs: "cpu", "mps" or "cuda:N". One job a slot.
+            device: The slot it needs: "cpu", "mps", "ask" or "cuda:N". One job a slot.
             priority: -100 to 100; higher runs earlier.
             retry_of: The job that this one repeats.
 
@@ -96,7 +96,7 @@ class JobQueue(JobSteering):
             raise JobError(f"The job folder {folder.path} is a link; a job needs a folder of its own.")
         folder_of(self.root, relative_name(folder))  # refuses a name that is no identifier
         if not DEVICE.fullmatch(device):
-            raise JobError(f"The device {device!r} is unknown: expected cpu, mps or cuda:N.")
+            raise JobError(f"The device {device!r} is unknown: expected cpu, mps, ask or cuda:N.")
         if len(title) > MAX_TITLE_LENGTH or not (title == "" or title.isprintable()):
             raise JobError(f"A job's title must be one line of at most {MAX_TITLE_LENGTH} printable characters.")
         check_priority(priority)

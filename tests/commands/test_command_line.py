@@ -135,7 +135,7 @@ def test_the_json_contract_along_the_whole_way(
         assert all(Path(file).is_file() for file in written["files"])
 
     jobs = result_of(repository, root, "jobs")["jobs"]
-    assert [job["kind"] for job in jobs] == ["evaluate", "train"]
+    assert [job["kind"] for job in jobs] == ["evaluate", "train", "preflight"]
     assert {job["status"] for job in jobs} == {"succeeded"}
 
 

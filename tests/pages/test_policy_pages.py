@@ -10,7 +10,7 @@ import pytest
 
 from app.recipe_form import OFTEN_CHANGED
 from app.text import plain
-from mvla_core.files import read_json, write_json
+from mvla_core.files import read_json
 from mvla_core.jobs.queue import JobQueue
 from mvla_core.layout import DataRoot
 from mvla_core.training.recipe import PRESETS, recipe_fields
@@ -69,6 +69,7 @@ def test_settings_that_contradict_are_told_in_one_sentence(open_page, recorded: 
 def test_launch_prepares_the_run_and_queues_it(open_page, own: DataRoot) -> None:
     page = open_page("train")
     page.number_input(key="recipe_compact_epochs").set_value(2).run()
+    page.toggle(key="check_first").set_value(False).run()
     page.button(key="launch").click().run()
     assert not page.exception
     assert page.title[0].value == "Runs"
@@ -111,6 +112,7 @@ def test_log_is_shown_as_text(open_page, recorded: DataRoot) -> None:
 
 def test_stop_asks_once_more(open_page, own: DataRoot) -> None:
     page = open_page("train")
+    page.toggle(key="check_first").set_value(False).run()
     page.button(key="launch").click().run()
     (job,) = JobQueue(own).active()
     page = open_page("runs")
@@ -125,41 +127,3 @@ def test_a_damaged_run_is_shown_as_such(open_page, own: DataRoot) -> None:
     page = open_page("runs", run=RUN)
     assert not page.exception
     assert "cannot be read" in page.error[0].value
-
-
-def test_evaluate_queues_the_job(open_page, own: DataRoot) -> None:
-    shutil.rmtree(own.run(RUN).evaluation)
-    page = open_page("evaluate", run=RUN)
-    page.button(key="evaluate").click().run()
-    assert not page.exception
-    (job,) = JobQueue(own).active()
-    assert job.kind == "evaluate"
-    assert read_json(job.folder.config) == {"run_id": RUN}
-    assert f"stop_{job.id}" in [button.key for button in page.button]
-
-
-def test_evaluation_shows_verdict_figures_and_overlay(open_page, recorded: DataRoot) -> None:
-    page = open_page("evaluate", run=RUN)
-    assert not page.exception
-    results = read_json(recorded.run(RUN).evaluation_results)
-    verdicts = [*page.success, *page.warning, *page.error]
-    assert len(verdicts) == 1
-    assert f"{results['metrics']['rmse']:.3f}" in {metric.value for metric in page.metric}
-    assert len(page.get("plotly_chart")) == 3
-    (overlay,) = components(page)
-    assert overlay["episode"].startswith("lab/")
-    for dim in overlay["dims"]:
-        assert dim["predicted"][:3] == [None] * 3, "before the first window nothing is predicted"
-        assert all(isinstance(value, float) for value in dim["predicted"][3:])
-    page.slider(key="overlay_step").set_value(5).run()
-    (later,) = components(page)
-    assert later["dims"][0]["predicted"][:7] == [None] * 7
-    assert later["predictedLabel"] == "predicted, step 5 of the chunk"
-
-
-def test_results_of_another_version_are_told(open_page, own: DataRoot) -> None:
-    path = own.run(RUN).evaluation_results
-    write_json(path, {**read_json(path), "format": 99})
-    page = open_page("evaluate", run=RUN)
-    assert not page.exception
-    assert "evaluate again" in page.error[0].value
