@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from mvla_core.schema import NORMALISED, Actions, ActionSpace
 
+ASSUMED_FRAME_RATE_HZ = 5.0
+"""Of an episode whose file does not say how fast it was recorded: for playback, and for the shape of its way."""
 ASSUMED_TURN_RATE = 1.0
 """rad/s of a full turn command where the recording has no physical scale: enough for the shape of the way."""
 

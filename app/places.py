@@ -44,6 +44,12 @@ COMPARE = Place(
 DATASET = Place(
     "dataset", "Data set", ":material/fact_check:", "Is this data worth training on, or would a clock drive as well?"
 )
+SIMULATE = Place(
+    "simulate",
+    "Simulate",
+    ":material/smart_toy:",
+    "Record as many episodes as you like in worlds of your choice, matched to your own recordings.",
+)
 TRAIN = Place(
     "train",
     "Train",
@@ -59,6 +65,12 @@ EVALUATE = Place(
     ":material/balance:",
     "A trained policy on episodes it has never met, beside predictors that never look.",
 )
+DRIVE = Place(
+    "drive",
+    "Closed loop",
+    ":material/route:",
+    "The policy drives simulated worlds by itself, beside drivers that never look.",
+)
 READINESS = Place(
     "readiness",
     "May it drive?",
@@ -71,8 +83,8 @@ REPORT = Place(
 
 SECTIONS: dict[str, tuple[Place, ...]] = {
     "": (OVERVIEW,),
-    "Data": (EPISODES, COMPARE, DATASET),
+    "Data": (EPISODES, COMPARE, DATASET, SIMULATE),
     "Policy": (TRAIN, RUNS),
-    "Proof": (EVALUATE, READINESS, REPORT),
+    "Proof": (EVALUATE, DRIVE, READINESS, REPORT),
 }
 PLACES = tuple(place for section in SECTIONS.values() for place in section)

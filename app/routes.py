@@ -2,9 +2,9 @@
 
 Clients send identifiers, never paths; each is checked before it becomes part of one. All routes answer only to host names on
 the allow-list (a page of another site that points its own name at this machine gets nothing) and refuse requests that
-another site makes. They only read, but for the uploads.
-Metrics, reports, augmented frames and uploads have modules of their own (`metrics_routes`, `report_routes`, `augmented_frames`,
-`upload_routes`). Errors are one sentence of plain text.
+another site makes. They only read, but for the uploads and the questions to a policy.
+Metrics, reports, augmented frames, the overlay and uploads have modules of their own (`metrics_routes`, `report_routes`,
+`augmented_frames`, `overlay_routes`, `upload_routes`). Errors are one sentence of plain text.
 
     GET /mvla/frames/{dataset}/{episode_id}/{index}.jpg?w=640&v=<mtime>
     GET /mvla/strips/{dataset}/{episode_id}.jpg?v=<mtime>
@@ -31,6 +31,7 @@ from app.answers import HEADERS, NEVER, UnusableAddress, foreign, sentence, whol
 from app.augmented_frames import AUGMENTED_ROUTES
 from app.catalogues import find_episode
 from app.metrics_routes import METRICS_ROUTES
+from app.overlay_routes import OVERLAY_ROUTES
 from app.report_routes import REPORT_ROUTES
 from app.session import data_root
 from app.upload_routes import UPLOAD_ROUTES
@@ -178,6 +179,7 @@ ROUTES = [
     *METRICS_ROUTES,
     *REPORT_ROUTES,
     *AUGMENTED_ROUTES,
+    *OVERLAY_ROUTES,
     *UPLOAD_ROUTES,
 ]
 

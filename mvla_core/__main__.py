@@ -21,8 +21,13 @@ VERBS = {
     "runs": "list and compare training runs; tag, archive, delete and restore them; export their metrics",
     "jobs": "list, show and stop background jobs",
     "evaluate": "measure a run on held-out episodes against predictors that never look",
+    "compare": "say which of two evaluated runs is better, paired by episode, with an interval",
+    "ask": "ask a trained policy what it would do on a frame if it were told something else",
+    "experiment": "say what more data, simulation or a curriculum brings, by training variants of a run in one job",
+    "drive": "let a trained policy drive simulated worlds in closed loop, beside drivers that never look",
     "ready": "say whether a run may drive, gate by gate, and keep a record of it",
     "verify": "say whether anything that a readiness record stands on has changed",
+    "merge": "fold a run's low-rank updates into the weights: a folder that stands alone",
     "report": "write a run's report as HTML and Markdown, in English or Korean",
 }
 HIDDEN_VERBS = ("work",)

@@ -14,6 +14,7 @@ from app.run_compare_parts import choose_runs, show_comparison
 from app.run_filter import shown_columns, shown_records
 from app.run_label_parts import show_bin, show_labels, tell
 from app.run_list import COLUMNS, records, run_rows, runs
+from app.run_more_parts import show_extend, show_forecast_check, show_seeds
 from app.run_parts import show_ending, show_log, show_other_jobs, show_settings, show_title
 from app.run_reading_parts import show_reading
 from app.session import RUN_KEY, data_root
@@ -67,6 +68,7 @@ if job is not None and live:
     job_card(job.id)
 else:
     show_ending(summary, job)
+    show_forecast_check(folder)
 for problem in record.problems:
     st.warning(plain(problem), icon=":material/broken_image:")
 if summary.status != "unreadable":
@@ -74,6 +76,9 @@ if summary.status != "unreadable":
     show_curves(chosen, live=live, status="" if live else summary.status)
     with st.expander("Predicted and driven velocities after each epoch", icon=":material/timeline:", expanded=True):
         show_epoch_predictions(chosen, live=live)
+    show_seeds(record, everything)
+    if not live:
+        show_extend(record)
     show_labels(record, known_tags, live=live)
     show_log(folder, live)
     show_settings(folder)

@@ -156,9 +156,10 @@ def _vision(dataset: str, vision: VisionEvidence) -> Finding:
     )
     details = {
         **vision.to_json(),
-        "headroom_value": headroom.value,
-        "low": headroom.low,
-        "high": headroom.high,
+        # Null where a clock is perfect: an infinite share cannot be written.
+        "headroom_value": headroom.to_json()["value"],
+        "low": headroom.to_json()["low"],
+        "high": headroom.to_json()["high"],
         "clock_share": vision.explained[vision.clock].value,
     }
     clock = _CLOCK_NAMES[vision.clock]

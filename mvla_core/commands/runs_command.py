@@ -75,6 +75,8 @@ def _records(root: DataRoot, names: Sequence[str] = ()) -> list[RunRecord]:
 
 
 def _list(options: argparse.Namespace, root: DataRoot) -> int:
+    from mvla_core.training.groups import run_groups
+
     records = [record for record in _records(root) if options.all or not record.labels.archived]
     lines = [
         f"{record.run_id:<52} {record.summary.status:<11} best {_figure(record.summary.best_epoch, 'd'):>4}  "
@@ -82,10 +84,28 @@ def _list(options: argparse.Namespace, root: DataRoot) -> int:
         f"{record.verdict or '-'}  {' '.join('#' + tag for tag in record.labels.tags)}".rstrip()
         for record in records
     ]
-    print_result(
-        options, {"runs": [record.to_json() for record in records]}, "\n".join(lines) or "There is no run yet."
-    )
+    groups = run_groups(root, records)
+    for group in groups:
+        told = "; ".join(group.sentences()) or "no figures yet"
+        lines.append(f"{group.group_id}, seeds {', '.join(map(str, group.seeds))}, one split: {told}")
+    value = {
+        "runs": [record.to_json() | {"forecast_check": _forecast_check(root, record)} for record in records],
+        "groups": [group.to_json() for group in groups],
+    }
+    print_result(options, value, "\n".join(lines) or "There is no run yet.")
     return 0
+
+
+def _forecast_check(root: DataRoot, record: RunRecord) -> dict[str, Any] | None:
+    from mvla_core.errors import MvlaError
+    from mvla_core.files import read_json
+    from mvla_core.training.forecast_check import stored_check
+
+    try:
+        check = stored_check(read_json(root.run(record.run_id).result))
+    except (MvlaError, OSError):
+        return None
+    return check.to_json() if check else None
 
 
 def _compare(options: argparse.Namespace, root: DataRoot, names: Sequence[str]) -> int:

@@ -19,20 +19,72 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from mvla_core.jobs.worker import run_worker
+    from mvla_core.training.ranks import process_rank
 
+    if process_rank() > 0:
+        return _follow(options)
     return run_worker(options.kind, JobFolder(options.folder), DataRoot(options.data_root), FUNCTIONS)
 
 
-def _train(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress: Progress) -> dict[str, Any]:
+def _follow(options: argparse.Namespace) -> int:
+    """Train beside the first process that torchrun started, which alone writes and tells; see `training.distributed`."""
+    import signal
+
+    from mvla_core.errors import Stopped, UserInputError
+    from mvla_core.progress import StoppableProgress
     from mvla_core.training.train import train_run
 
-    return train_run(root, root.run(folder.path.name), progress)
+    if options.kind != "train":
+        raise UserInputError(
+            f"Only a training can use several processes; start the job {options.kind!r} without torchrun."
+        )
+    progress = StoppableProgress()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: progress.request_stop())
+    root = DataRoot(options.data_root)
+    try:
+        train_run(root, root.run(options.folder.name), progress)
+    except Stopped as stopped:
+        return stopped.exit_code
+    return 0
+
+
+def _train(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress: Progress) -> dict[str, Any]:
+    import time
+
+    import psutil
+
+    from mvla_core.training.forecast_check import check_forecast
+    from mvla_core.training.train import newest_checkpoint, train_run
+
+    run = root.run(folder.path.name)
+    from_the_start = newest_checkpoint(run) is None
+    result = train_run(root, run, progress)
+    if not from_the_start:  # what the attempts before it took is not part of this process
+        return result
+    seconds = time.time() - psutil.Process().create_time()
+    gpu = result.get("peak_gpu_memory_bytes")
+    found = check_forecast(config["forecast"], result["epochs_done"], seconds, result["peak_memory_bytes"], gpu)
+    return result if found is None else {**result, "forecast_check": found.to_json()}
+
+
+def _preflight(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress: Progress) -> dict[str, Any]:
+    import psutil
+
+    from mvla_core.training.warm_up import run_preflight_job
+
+    return run_preflight_job(root, folder, config, progress, began=psutil.Process().create_time())
 
 
 def _evaluate(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress: Progress) -> dict[str, Any]:
-    from mvla_core.evaluation.evaluate import evaluate_run
+    if config.get("suite") == "full":
+        from mvla_core.experiments.full_evaluation import evaluate_fully
 
-    results = evaluate_run(root, config["run_id"], progress)
+        results = evaluate_fully(root, config["run_id"], progress, other_dataset=config.get("other_dataset"))
+    else:
+        from mvla_core.evaluation.evaluate import evaluate_run
+
+        results = evaluate_run(root, config["run_id"], progress)
     return {"run_id": results["run_id"], "verdict": results["verdict"]}
 
 
@@ -78,8 +130,30 @@ def _features(folder: JobFolder, config: dict[str, Any], root: DataRoot, progres
     return look_at_pictures(root, config["dataset"], progress)
 
 
+def _ask(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress: Progress) -> dict[str, Any]:
+    from mvla_core.evaluation.ask import answer_questions
+
+    return answer_questions(root, folder, progress)
+
+
+def _experiment(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress: Progress) -> dict[str, Any]:
+    from mvla_core.experiments.job import run_experiment
+
+    return run_experiment(root, config, progress)
+
+
+def _drive(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress: Progress) -> dict[str, Any]:
+    from mvla_core.driving.drive import drive_run
+    from mvla_core.driving.settings import DriveSettings
+
+    settings = DriveSettings.from_json({key: value for key, value in config.items() if key != "run_id"})
+    results = drive_run(root, config["run_id"], settings, progress)
+    return {"run_id": results["run_id"], "closed_loop": results["closed_loop"]}
+
+
 FUNCTIONS = {
     "train": _train,
+    "preflight": _preflight,
     "evaluate": _evaluate,
     "simulate": _simulate,
     "import": _import,
@@ -87,4 +161,7 @@ FUNCTIONS = {
     "scan": _scan,
     "pictures": _pictures,
     "features": _features,
+    "drive": _drive,
+    "ask": _ask,
+    "experiment": _experiment,
 }

@@ -2,45 +2,60 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from mvla_core.audit.audit import audit_dataset
 from mvla_core.audit.distributions import sequence_keys
 from mvla_core.audit.result import AuditResult
+from mvla_core.datasets.grouping import recorded_time, session_numbers
 from mvla_core.datasets.split import Split
-from mvla_core.datasets.windows import WindowSpec, chunk_targets, last_frames
+from mvla_core.datasets.windows import WindowSpec
 from mvla_core.episodes.annotations import frozen
 from mvla_core.episodes.catalogue import load_sequences
 from mvla_core.episodes.curation import scan_curated
 from mvla_core.episodes.dataset import resolve_dataset
 from mvla_core.episodes.reader import open_known
 from mvla_core.errors import PolicyError, RunError
-from mvla_core.evaluation.ablations import Policy, Subject, run_ablations
+from mvla_core.evaluation.ablation_pictures import run_picture_ablations
+from mvla_core.evaluation.ablations import ABLATIONS, ENCODED_WINDOWS, Policy, Subject, run_ablations
 from mvla_core.evaluation.facts import clock_on_data
+from mvla_core.evaluation.latency import measure_latency, typical_frame_rate
 from mvla_core.evaluation.losses import read_losses
 from mvla_core.evaluation.measure import measure
+from mvla_core.evaluation.measure_parts import Compared
+from mvla_core.evaluation.measure_phases import measure_groups
+from mvla_core.evaluation.opposites import measure_opposites
+from mvla_core.evaluation.predict import learned_baselines, nearest_pictures, predict
+from mvla_core.evaluation.reliance import reliance
 from mvla_core.evaluation.results import FORMAT, EpisodePredictions, audit_path, save_predictions
 from mvla_core.evaluation.scale import ActionScale
+from mvla_core.evaluation.shift import shift_ladder
 from mvla_core.evaluation.split_check import check_split
 from mvla_core.evaluation.verdict import judge
 from mvla_core.files import read_json, write_json
 from mvla_core.layout import DataRoot, RunFolder
-from mvla_core.metrics.predictors import TRIVIAL_PREDICTORS
 from mvla_core.progress import SILENT, Progress
 from mvla_core.schema import ActionSequence, ActionSpace, EpisodeInfo, Frame
 
-_LATENCY_CALLS = 20
-_FEWEST_LATENCY_CALLS = 5
-_LATENCY_SECONDS = 10.0
+Suite = Literal["quick", "full"]
+SUITES: tuple[Suite, ...] = ("quick", "full")
+"""Quick asks everything but the shift ladder, and disturbs the pictures of a few windows an episode; full leaves nothing out."""
 
 
 def assess(
-    root: DataRoot, run: RunFolder, policy: Policy, space: ActionSpace, window: WindowSpec, progress: Progress = SILENT
+    root: DataRoot,
+    run: RunFolder,
+    policy: Policy,
+    space: ActionSpace,
+    window: WindowSpec,
+    progress: Progress = SILENT,
+    *,
+    suite: Suite = "quick",
+    learned: Mapping[str, Policy] | None = None,
 ) -> dict[str, Any]:
     """Evaluate a policy on a run's test part and write `evaluation/` in the run folder, the results last.
 
@@ -51,6 +66,9 @@ def assess(
         space: The action dimensions that it predicts.
         window: Frames it sees and actions it predicts; "mask" chunk ends.
         progress: Told of each stage; a request to stop ends the work between two predictions.
+        suite: See `SUITES`.
+        learned: By name, policies of the same recipe that were trained without an input ("picture_blind", "instruction_blind"):
+            they are asked for the same windows and stored as baselines.
 
     Returns:
         What `results.json` holds.
@@ -65,28 +83,47 @@ def assess(
     annotations = frozen(run.path)
     data = scan_curated(root, resolve_dataset(root, config["dataset_folder"]), progress, annotations=annotations)
     known = {info.episode_id: info for info in data.episodes}
-    train, validation, test = (
+    train, validation, held_out = (
         _episodes(run, known, getattr(split, part), part) for part in ("train", "validation", "test")
     )
-    everyone = [*train, *validation, *test]
+    everyone = [*train, *validation, *held_out]
     _check_spaces(run, space, everyone)
+    test, left_out = _long_enough(run, held_out, window)
     train_sequences, test_sequences = load_sequences(train), load_sequences(test)
+    driven = [*train_sequences, *load_sequences(validation), *test_sequences]
     scale = ActionScale.fit(train_sequences, space)
 
     progress.stage(f"Predict {len(test)} held-out episodes")
     predictions = predict(root, policy, test, train_sequences, test_sequences, window, progress)
+    lasts = [episode.last_frames for episode in predictions]
+    pictures = nearest_pictures(root, train, test, train_sequences, test_sequences, lasts, window, scale)
+    blind = learned_baselines(root, learned or {}, test, predictions, progress)
+    predictions = blind.beside(pictures.beside(predictions))
     progress.stage("Take inputs away: does it look, does it listen?")
     subjects = [Subject(info, episode, _first_frame(info)) for info, episode in zip(test, predictions, strict=True)]
     instructions = [info.instruction for info in everyone]
-    ablations = run_ablations(root, policy, subjects, instructions, window.window_size, scale, progress)
+    tried = {
+        **run_ablations(root, policy, subjects, instructions, window.window_size, scale, progress),
+        **run_picture_ablations(policy, subjects, window.window_size, ENCODED_WINDOWS[suite], scale, progress),
+    }
+    ablations = {name: tried[name] for name in ABLATIONS}
     progress.stage("Time single predictions")
     latency = measure_latency(policy, subjects[0], window.window_size, progress)
+    shift: dict[str, Any] = {}
+    if suite == "full":
+        progress.stage("Change the light, the camera and the place")
+        shift["shift"] = shift_ladder(
+            root, run, policy, test, train_sequences, test_sequences, window, scale, quick=False, progress=progress
+        )
     progress.stage("Audit the data and judge")
     audited = audit_dataset(root, config["dataset_folder"], window=window, seed=split.seed, annotations=annotations)
     audit = {**audited.to_json(), "by_index": actions_by_index(audited)}
-    measured = measure(predictions, scale)
+    measured = measure(predictions, scale, {info.episode_id: info.frame_rate_hz for info in test})
+    for name, neighbours in pictures.neighbours.items():
+        measured["baselines"][name]["neighbours"] = neighbours
     results: dict[str, Any] = {
         "format": FORMAT,
+        "suite": suite,
         "run_id": run.run_id,
         "dataset": config["dataset"],
         "preset": config["preset"],
@@ -96,14 +133,20 @@ def assess(
             {**row, "scenario": info.scenario.label(), "frames": info.num_frames}
             for row, info in zip(measured["per_episode"], test, strict=True)
         ],
+        "groups": _groups(predictions, test, everyone, scale),
+        "baselines_not_measured": {**pictures.not_measured, **blind.not_measured},
+        "left_out": left_out,
         "clock": clock_on_data(measured["clock"], audit["clock"]),
         "window": window.to_json(),
         "instructions": sorted(set(instructions)),
         "split": check_split(split, everyone, window.window_size + window.chunk_size),
         "sequences_seen": _sequences_seen(train_sequences, test_sequences),
         "ablations": ablations,
+        "reliance": reliance(ablations),
+        "opposites": measure_opposites(predictions, driven, scale),
         "losses": read_losses(run),
-        "latency": latency,
+        "latency": {**latency, "frame_rate_hz": typical_frame_rate(test)},
+        **shift,
     }
     results["verdict"] = judge(results)
     save_predictions(run.predictions, predictions)
@@ -111,71 +154,6 @@ def assess(
     write_json(run.evaluation_results, results)
     progress.note(results["verdict"]["sentence"])
     return results
-
-
-def predict(
-    root: DataRoot,
-    policy: Policy,
-    test: Sequence[EpisodeInfo],
-    train_sequences: Sequence[ActionSequence],
-    test_sequences: Sequence[ActionSequence],
-    window: WindowSpec,
-    progress: Progress = SILENT,
-) -> list[EpisodePredictions]:
-    """Predict every window of the held-out episodes, with the policy and with every trivial predictor.
-
-    The trivial predictors are fitted on `train_sequences` and asked for exactly the same windows.
-
-    Raises:
-        PolicyError: A prediction is NaN or infinite.
-    """
-    predictors = {name: kind.fit(train_sequences) for name, kind in TRIVIAL_PREDICTORS.items()}
-    predictions = []
-    for done, (info, sequence) in enumerate(zip(test, test_sequences, strict=True)):
-        progress.update(done, len(test), info.episode_id)
-        last = last_frames(info.num_frames, window)
-        target, mask = chunk_targets(sequence.actions, last, window.chunk_size)
-        predicted = np.asarray(policy.predict_episode(root, info, last), dtype=np.float32)
-        if not np.isfinite(predicted).all():
-            raise PolicyError(
-                f"The policy predicts NaN or infinity on the episode {info.episode_id}, expected velocities: its training has "
-                "diverged; train again with a smaller learning rate or in full precision."
-            )
-        baselines = {name: each.predict(sequence, last, window.chunk_size) for name, each in predictors.items()}
-        predictions.append(
-            EpisodePredictions(info.episode_id, last, predicted, target, mask, baselines, info.instruction)
-        )
-    progress.update(len(test), len(test))
-    return predictions
-
-
-def measure_latency(policy: Policy, subject: Subject, window_size: int, progress: Progress = SILENT) -> dict[str, Any]:
-    """Time single predictions from raw pictures, as a robot would ask for them, on this machine.
-
-    Returns:
-        `p50_ms`, `p99_ms`, `predictions` (how many were timed; at least 5, at most 20), `pictures` encoded in each, and
-        their `height` and `width`.
-    """
-    # Each call gets pictures that differ in one pixel, so that no cache of features can answer instead of the encoder.
-    times: list[float] = []
-    began = time.perf_counter()
-    while len(times) < _LATENCY_CALLS:
-        if len(times) >= _FEWEST_LATENCY_CALLS and time.perf_counter() - began > _LATENCY_SECONDS:
-            break
-        progress.check()
-        frames = np.repeat(subject.first_frame[None], window_size, axis=0)
-        frames[:, 0, 0] = len(times)
-        start = time.perf_counter()
-        policy.predict_frames(frames, subject.info.instruction, np.array([window_size - 1]))
-        times.append(1000 * (time.perf_counter() - start))
-    return {
-        "p50_ms": float(np.percentile(times, 50)),
-        "p99_ms": float(np.percentile(times, 99)),
-        "predictions": len(times),
-        "pictures": window_size,
-        "height": subject.info.height,
-        "width": subject.info.width,
-    }
 
 
 def actions_by_index(audited: AuditResult) -> dict[str, Any]:
@@ -197,6 +175,50 @@ def actions_by_index(audited: AuditResult) -> dict[str, Any]:
         by_index["mean"][name] = [float(np.mean(values)) for values in at]
         by_index["std"][name] = [float(np.std(values)) for values in at]
     return by_index
+
+
+def _groups(
+    predictions: Sequence[EpisodePredictions],
+    test: Sequence[EpisodeInfo],
+    everyone: Sequence[EpisodeInfo],
+    scale: ActionScale,
+) -> dict[str, list[dict[str, Any]]]:
+    """Errors by instruction, scenario and session. A session is named after the time of its first recording in the data set."""
+    begins: dict[int, str] = {}
+    session_of: dict[str, str] = {}
+    for info, number in zip(everyone, session_numbers(everyone), strict=True):
+        time = recorded_time(info)
+        if number is not None and time is not None:
+            begins[number] = min(begins.get(number, "9999"), time.isoformat(timespec="minutes"))
+    for info, number in zip(everyone, session_numbers(everyone), strict=True):
+        session_of[info.episode_id] = "" if number is None else begins[number]
+    compared = Compared(predictions, scale)
+    names = {
+        "instruction": [info.instruction for info in test],
+        "scenario": [info.scenario.label() for info in test],
+        "session": [session_of[info.episode_id] for info in test],
+    }
+    return {kind: measure_groups(compared, own) for kind, own in names.items()}
+
+
+def _long_enough(
+    run: RunFolder, episodes: Sequence[EpisodeInfo], window: WindowSpec
+) -> tuple[list[EpisodeInfo], list[dict[str, str]]]:
+    """Split the held-out episodes into those with a window and those that are left out, with the reason."""
+    kept, left_out = [], []
+    for info in episodes:
+        if info.num_frames >= window.minimum_frames:
+            kept.append(info)
+        else:
+            reason = f"It has {info.num_frames} frames, and the policy sees {window.minimum_frames} at a time."
+            left_out.append({"episode_id": info.episode_id, "reason": reason})
+    if not kept:
+        raise RunError(
+            f"The run {run.run_id!r} cannot be evaluated: none of its {len(episodes)} test episodes has the "
+            f"{window.minimum_frames} frames that its policy sees at a time, so that only its loss curves and the audit of its "
+            "data can be shown; record longer episodes and train a new run."
+        )
+    return kept, left_out
 
 
 def _episodes(run: RunFolder, known: dict[str, EpisodeInfo], names: Sequence[str], part: str) -> list[EpisodeInfo]:

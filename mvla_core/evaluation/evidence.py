@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mvla_core.evaluation.ablations import INSTRUCTIONS, PICTURES
-from mvla_core.evaluation.facts import Facts, Values, above, rule_file, threshold
+from mvla_core.evaluation.facts import Facts, Values, above, opposite_values, rule_file, threshold, with_ends
 from mvla_core.evaluation.wording import fill
+
+FIGURES: Mapping[str, str] = {
+    "split": "split",
+    "episodes": "per_episode",
+    "wins": "per_episode",
+    "first_window": "first_window",
+    "clock": "clock",
+    "sequences": "clock",
+    "collapse": "directions",
+    "variation": "directions",
+    "recall": "directions",
+    "rare_direction": "directions",
+    "opposites": "opposites",
+}
+"""The figure or table that shows a statement, by its code, so that a page can link to it. A skill is drawn among the
+"baselines", what an experiment changed among the "ablations"."""
 
 
 def statements(facts: Facts) -> Iterator[dict[str, Any]]:
-    """Yield `{"for", "level", "code", "say", "text", "value", "low", "high", "values"}` in the order of reading.
+    """Yield `{"for", "level", "code", "say", "text", "figure", "value", "low", "high", "values"}` in the order of reading.
 
-    `say` is the statement's key in the wording catalogs, `values` what fills it, `text` the English sentence; `level` says how
-    much a statement against weighs ("error", "warning", "info"), and is "ok" for one that supports.
+    `say` is the statement's key in the wording catalogs, `values` what fills it, `text` the English sentence, `figure` where it
+    is drawn (see `FIGURES`); `level` says how much a statement against weighs ("error", "warning", "info"), and is "ok" for one
+    that supports.
     """
     yield from _test_statements(facts)
     yield from _skill_statements(facts)
@@ -36,17 +53,23 @@ def next_steps(facts: Facts, rule: str, values: Values) -> Iterator[dict[str, An
         yield {"code": code, "text": fill("en", f"next.{code}", values), "values": values}
 
 
+def severity(code: str) -> str:
+    """How much a statement against weighs; one that the rule file does not name decides nothing and is "info"."""
+    return str(rule_file()["severity"].get(code, "info"))
+
+
 def _statement(supports: bool, code: str, say: str, value: float | None, values: Values) -> dict[str, Any]:
-    found = {"low": None, "high": None, **values, "value": value}
+    found = {**values, "value": value}
     return {
         "for": supports,
-        "level": "ok" if supports else rule_file()["severity"][code],
+        "level": "ok" if supports else severity(code),
         "code": code,
         "say": f"evidence.{say}",
         "text": fill("en", f"evidence.{say}", found),
+        "figure": FIGURES.get(code, "baselines" if code.startswith("skill_") else "ablations"),
         "value": value,
-        "low": found["low"],
-        "high": found["high"],
+        "low": found.get("low"),
+        "high": found.get("high"),
         "values": found,
     }
 
@@ -100,11 +123,18 @@ def _direction_statements(facts: Facts) -> Iterator[dict[str, Any]]:
     ratio = directions["variation"]
     if ratio is not None:
         say = "flat" if ratio < threshold("spread_ratio") else "alive"
-        yield _statement(say == "alive", "variation", f"variation.{say}", ratio, {})
+        ends = directions.get("variation_interval") or {}
+        yield _statement(say == "alive", "variation", f"variation.{say}", ratio, dict(ends))
     weakest = facts.weakest_direction
     if weakest is not None:
         say = "missed" if weakest["recall"] < threshold("direction_recall") else "all"
         yield _statement(say == "all", "recall", f"recall.{say}", weakest["recall"], weakest)
+    opposites = facts.opposites
+    if opposites is not None and opposites["agreement"]["value"] is not None:
+        agreement = opposites["agreement"]
+        say = "follows" if above(agreement["low"], threshold("opposite_agreement")) else "averages"
+        values = {**opposite_values(opposites), "low": agreement["low"], "high": agreement["high"]}
+        yield _statement(say == "follows", "opposites", f"opposites.{say}", agreement["value"], values)
     rare = facts.missed_rare_direction
     if rare is not None:
         yield _statement(False, "rare_direction", "recall.rare", rare["recall"], rare)
@@ -116,5 +146,5 @@ def _ablation_statements(facts: Facts) -> Iterator[dict[str, Any]]:
     for name, found in facts.ablations(names).items():
         rise = found["rise"]
         say = "used" if above(rise["low"], 0.0) else "unused"
-        values = {"change": found["change"]["value"], "low": rise["low"], "high": rise["high"]}
+        values = {**with_ends("change", found["change"]), "low": rise["low"], "high": rise["high"]}
         yield _statement(say == "used", name, f"{name}.{say}", rise["value"], values)

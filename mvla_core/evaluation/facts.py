@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -14,6 +14,9 @@ from mvla_core.evaluation.measure import CLOCKS
 
 REQUIRED = ("constant", *CLOCKS)
 """The trivial predictors that a policy has to beat, each, before it may be called learned."""
+
+TRAINED_BLIND = ("picture_blind",)
+"""Policies of the same recipe that were trained without pictures: where one was measured, it has to be beaten too."""
 
 Values = dict[str, Any]
 
@@ -62,6 +65,22 @@ def clock_on_data(measured: Mapping[str, Any], audited: Mapping[str, Any] | None
     return {**measured, "episodes": None, "verdict": "suffices" if suffices else "fails"}
 
 
+def with_ends(name: str, found: Mapping[str, Any], value: str = "value") -> Values:
+    """A measured figure under a name of its own, as sentences need it; without ends where an older evaluation kept none."""
+    return {name: found[value], **{f"{name}_{end}": found[end] for end in ("low", "high") if end in found}}
+
+
+def most(found: Iterable[Mapping[str, Any]], figure: str) -> Values:
+    """The sentence values of the ablation under which a figure ("change" or "rise") is largest."""
+    return with_ends(figure, max((each[figure] for each in found), key=lambda each: float(each["value"])))
+
+
+def opposite_values(found: Mapping[str, Any]) -> Values:
+    """The sentence values of `opposites.measure_opposites`."""
+    sides = {name: found[name] for name in ("instruction", "left", "right")}
+    return {**sides, **with_ends("strength", found["strength"])}
+
+
 @dataclass(frozen=True)
 class Facts:
     """The measured results, as the rules ask for them. Keys are those of `results.json`."""
@@ -82,7 +101,12 @@ class Facts:
 
     @property
     def beats_all(self) -> bool:
-        return all(self.beats(name) for name in REQUIRED)
+        return all(self.beats(name) for name in self.required)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """What sees nothing and has to be beaten: the trivial predictors, and those trained blind that were measured."""
+        return REQUIRED + tuple(name for name in TRAINED_BLIND if name in self.results["baselines"])
 
     def hardest(self, names: tuple[str, ...]) -> str:
         """The trivial predictor over which the advantage is least certain; the earlier one where two are alike."""
@@ -120,6 +144,12 @@ class Facts:
         found = self.results["ablations"]
         return {name: found[name] for name in names if name in found and found[name]["measured"]}
 
+    @property
+    def opposites(self) -> Mapping[str, Any] | None:
+        """What the policy does where drivers went to opposite sides; None where they did not, or it was not measured."""
+        found: Mapping[str, Any] | None = self.results.get("opposites")
+        return found
+
     def directions(self, *, often: bool) -> dict[str, Values]:
         """Recall of the directions that the driver chose often, or of those that are too rare to decide by."""
         directions = self.results["directions"]
@@ -147,7 +177,7 @@ class Facts:
 
         None where there is no interval, or no effect that is worth it.
         """
-        found = self.skill(self.hardest(REQUIRED))
+        found = self.skill(self.hardest(self.required))
         if found["low"] is None or found["skill"] < threshold("smallest_effect"):
             return None
         ratio = (found["skill"] - found["low"]) / found["skill"]
@@ -164,6 +194,6 @@ class Facts:
             "narrow": narrow,
             "record": math.ceil(narrow / share),
             "leaked": self.results["split"]["leaked"],
-            "clock": self.results["clock"]["value"],
+            **with_ends("clock", self.results["clock"]),
             "data_clock": self.results["clock"]["baseline"],
         }

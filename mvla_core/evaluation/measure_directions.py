@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +57,8 @@ def measure_directions(episodes: Sequence[EpisodePredictions], scale: ActionScal
             "high": found["high"],
         }
     top = int(predicted.argmax())
+    share = bootstrap_ratio(matrices[:, :, top].sum(axis=1).astype(float), matrices.sum(axis=(1, 2)).astype(float))
+    variation = _variation(episodes, scale)
     return {
         "names": list(DIRECTION_NAMES),
         "dead_band": dict(zip(scale.space.names, scale.band.tolist(), strict=True)),
@@ -68,8 +71,10 @@ def measure_directions(episodes: Sequence[EpisodePredictions], scale: ActionScal
             "direction": DIRECTION_NAMES[top],
             "share": float(predicted[top] / total),
             "true_share": float(true[top] / total),
+            **{end: share.to_json()[end] for end in ("low", "high")},
         },
-        "variation": _variation(episodes, scale),
+        "variation": variation["value"] if variation else None,
+        "variation_interval": {end: variation[end] for end in ("low", "high")} if variation else None,
     }
 
 
@@ -91,9 +96,20 @@ def _shares(counts: Counts, total: int) -> dict[str, float]:
     return {name: float(count / total) for name, count in zip(DIRECTION_NAMES, counts, strict=True) if count}
 
 
-def _variation(episodes: Sequence[EpisodePredictions], scale: ActionScale) -> float | None:
-    """How much the predictions vary, as a share of how much the driver's actions do; None where the driver's do not."""
-    predicted = np.concatenate([episode.predicted[episode.mask] for episode in episodes]).astype(np.float64)
-    target = np.concatenate([episode.target[episode.mask] for episode in episodes]).astype(np.float64)
-    of_driver = float((target / scale.spread).var(axis=0).sum())
-    return float(np.sqrt((predicted / scale.spread).var(axis=0).sum() / of_driver)) if of_driver > 0 else None
+def _variation(episodes: Sequence[EpisodePredictions], scale: ActionScale) -> dict[str, float | None] | None:
+    """How much the predictions vary, as a share of how much the driver's actions do; None where the driver's do not.
+
+    The interval draws episodes around the means of all of them.
+    """
+    columns = []
+    for chunks in ([episode.predicted for episode in episodes], [episode.target for episode in episodes]):
+        scaled = [
+            chunk[episode.mask].astype(np.float64) / scale.spread
+            for chunk, episode in zip(chunks, episodes, strict=True)
+        ]
+        mean = np.concatenate(scaled).mean(axis=0)
+        columns.append(np.array([float(np.square(values - mean).sum()) for values in scaled]))
+    if not columns[1].sum() > 0:
+        return None
+    squared = bootstrap_ratio(columns[0], columns[1]).to_json()
+    return {end: None if value is None else math.sqrt(value) for end, value in squared.items()}

@@ -1,4 +1,4 @@
-"""From measured evidence to one of eight labels, by the rules of `verdict_rules.toml`. Pure: figures in, words out.
+"""From measured evidence to one of ten labels, by the rules of `verdict_rules.toml`. Pure: figures in, words out.
 
 The rules are tried in the file's order; the first that holds decides. None of them calls a policy learned unless the lower
 end of its skill against a constant, a frame-index clock and an instruction clock is above zero.
@@ -11,7 +11,17 @@ from typing import Any
 
 from mvla_core.evaluation.ablations import INSTRUCTIONS, PICTURES
 from mvla_core.evaluation.evidence import next_steps, statements
-from mvla_core.evaluation.facts import REQUIRED, Facts, Values, above, below, rule_file, threshold
+from mvla_core.evaluation.facts import (
+    Facts,
+    Values,
+    above,
+    below,
+    most,
+    opposite_values,
+    rule_file,
+    threshold,
+    with_ends,
+)
 from mvla_core.evaluation.wording import fill
 
 LABELS = (
@@ -22,6 +32,8 @@ LABELS = (
     "collapsed",
     "blind",
     "deaf",
+    "averaging",
+    "leaked_split",
     "cannot_tell",
 )
 
@@ -43,14 +55,15 @@ def _collapsed_direction(facts: Facts) -> Values | None:
     excess = top["share"] - top["true_share"]
     if top["share"] < threshold("collapse_share") or excess < threshold("collapse_excess") or facts.beats("constant"):
         return None
-    return {**facts.skill("constant"), **top}
+    return {**top, **with_ends("share", top, "share"), **facts.skill("constant")}
 
 
 def _collapsed_mean(facts: Facts) -> Values | None:
     ratio = facts.results["directions"]["variation"]
     if ratio is None or ratio >= threshold("spread_ratio") or facts.beats("constant"):
         return None
-    return {**facts.skill("constant"), "ratio": ratio}
+    ends = facts.results["directions"].get("variation_interval") or {}
+    return {**facts.skill("constant"), **with_ends("ratio", {"value": ratio, **ends})}
 
 
 def _blind(facts: Facts) -> Values | None:
@@ -59,18 +72,25 @@ def _blind(facts: Facts) -> Values | None:
     harmless = all(below(each["rise"]["high"], threshold("ablation_error")) for each in found)
     if not found or not (still or (harmless and facts.beats("constant"))):
         return None
-    return {
-        "change": max(each["change"]["value"] for each in found),
-        "rise": max(each["rise"]["value"] for each in found),
-    }
+    return {**most(found, "change"), **most(found, "rise")}
 
 
 def _deaf(facts: Facts) -> Values | None:
-    found = facts.ablations(INSTRUCTIONS).values()
+    # Another instruction of the data asks the right question; none at all is unlike anything that was taught.
+    found = (facts.ablations(("instruction_swap",)) or facts.ablations(INSTRUCTIONS)).values()
     still = all(below(each["change"]["high"], threshold("ablation_change")) for each in found)
     if not found or not still or not facts.instruction_matters or not facts.drives_somehow:
         return None
-    return {"change": max(each["change"]["value"] for each in found)}
+    return most(found, "change")
+
+
+def _averaging(facts: Facts) -> Values | None:
+    found = facts.opposites
+    if found is None or found["rarer"] < threshold("opposite_share"):
+        return None
+    weak = below(found["strength"]["high"], threshold("opposite_strength"))
+    undecided = found["agreement"]["value"] is None or found["agreement"]["value"] < threshold("opposite_agreement")
+    return {**opposite_values(found), **facts.skill("constant")} if weak and undecided else None
 
 
 def _memorised_script(facts: Facts) -> Values | None:
@@ -78,14 +98,14 @@ def _memorised_script(facts: Facts) -> Values | None:
 
 
 def _uncertain(facts: Facts) -> Values | None:
-    found, needed = facts.skill(facts.hardest(REQUIRED)), facts.needed_episodes
+    found, needed = facts.skill(facts.hardest(facts.required)), facts.needed_episodes
     if facts.beats_all or needed is None or needed > threshold("needed_factor") * facts.episodes:
         return None
     return {**found, "needed": max(needed, facts.episodes + 1)}
 
 
 def _no_better_than_clock(facts: Facts) -> Values | None:
-    return None if facts.beats_all else facts.skill(facts.hardest(REQUIRED))
+    return None if facts.beats_all else facts.skill(facts.hardest(facts.required))
 
 
 def _partly_script(facts: Facts) -> Values | None:
@@ -101,7 +121,7 @@ def _partly_direction(facts: Facts) -> Values | None:
     weakest = facts.weakest_direction
     if weakest is None or weakest["recall"] >= threshold("direction_recall"):
         return None
-    return {**facts.clock, "direction": weakest["direction"], "recall": weakest["recall"]}
+    return {**facts.clock, "direction": weakest["direction"], **with_ends("recall", weakest, "recall")}
 
 
 def _partly_pictures(facts: Facts) -> Values | None:
@@ -126,6 +146,7 @@ RULES: dict[str, Callable[[Facts], Values | None]] = {
     "collapsed_mean": _collapsed_mean,
     "blind": _blind,
     "deaf": _deaf,
+    "averaging": _averaging,
     "memorised_script": _memorised_script,
     "uncertain": _uncertain,
     "no_better_than_clock": _no_better_than_clock,
@@ -144,12 +165,12 @@ def judge(results: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         results: The keys of `results.json` that `measure.measure` makes, and `ablations`, `split`, `sequences_seen`,
-            `instructions`.
+            `instructions`; and `opposites`, where it was measured.
 
     Returns:
         `{"label", "rule", "sentence", "values", "evidence": [...], "next": [...], "not_measured": [...]}`. Each item of
-        evidence is `{"for", "code", "say", "text", "value", "low", "high", "values"}`: `say` is its key in the wording
-        catalogs, so that it can be said in either language.
+        evidence is `{"for", "code", "say", "text", "figure", "value", "low", "high", "values"}`: `say` is its key in the wording
+        catalogs, so that it can be said in either language; `figure` names where it is drawn, see `evidence.FIGURES`.
     """
     facts = Facts(results)
     for rule in rule_file()["rules"]:

@@ -24,6 +24,9 @@ from mvla_core.wording import (
 
 __all__ = ["LANGUAGES", "Language", "catalog", "fill", "format_text", "interval", "lookup", "percent", "real"]
 
+_WITH_ENDS = ("", *(f"{name}_" for name in ("change", "rise", "strength", "clock", "share", "ratio", "recall")))
+"""Values that a sentence may name with their ends."""
+
 
 @cache
 def catalog(language: Language) -> dict[str, Any]:
@@ -39,7 +42,15 @@ def lookup(language: Language, key: str) -> str:
 def fill(language: Language, key: str, values: Mapping[str, Any]) -> str:
     """Return the statement `key` with its values, for example fill("en", "evidence.skill.better", {"value": 0.38, ...}).
 
-    `{interval}` is made of the values `low` and `high`, as percentages.
+    `{interval}` is made of the values `low` and `high`, as percentages; `{between}` is the same in brackets, and nothing
+    where there are no ends, as in results of an older evaluation and with a single episode. `{change_between}` is made of
+    `change_low` and `change_high`, and so on.
     """
     worded = {**values, "interval": interval(language, values.get("low"), values.get("high"))}
+    for name in _WITH_ENDS:
+        ends = f"{name}low", f"{name}high"
+        low, high = (values.get(end) for end in ends)
+        # Korean brackets follow their word without a space.
+        space = "" if language == "ko" else " "
+        worded[f"{name}between"] = "" if low is None and high is None else f"{space}({interval(language, low, high)})"
     return format_text(language, lookup(language, key), worded)

@@ -14,6 +14,8 @@ VERDICT_TONES: Mapping[str, Tone] = {
     "collapsed": "bad",
     "blind": "bad",
     "deaf": "bad",
+    "averaging": "bad",
+    "leaked_split": "bad",
     "cannot_tell": "unknown",
 }
 GRADE_TONES: Mapping[str, Tone] = {"A": "good", "B": "good", "C": "watch", "D": "bad", "F": "bad"}

@@ -10,11 +10,12 @@ from types import ModuleType
 import pytest
 
 from mvla_core.datasets.normalise import ActionNormaliser
-from mvla_core.errors import RunError, Stopped
+from mvla_core.errors import PolicyError, RunError, Stopped
 from mvla_core.evaluation.evaluate import evaluate_run
 from mvla_core.evaluation.results import load_predictions
+from mvla_core.files import read_json, write_json
 from mvla_core.layout import DataRoot, RunFolder
-from mvla_core.policies.adapter import load_policy, save_policy
+from mvla_core.policies.adapter import DESCRIPTION, load_policy, save_policy
 from mvla_core.policies.build import build_policy
 from mvla_core.policies.spec import PolicySpec
 from mvla_core.progress import Progress
@@ -58,6 +59,15 @@ def test_a_run_without_adapter_says_so(root: DataRoot, worlds: ModuleType) -> No
     run = worlds.prepare(root, "world")
     with pytest.raises(RunError, match="no adapter"):
         evaluate_run(root, run.run_id)
+
+
+def test_missing_base_weights_say_how_to_get_them(root: DataRoot, untrained: RunFolder) -> None:
+    described = read_json(untrained.adapter / DESCRIPTION)
+    described["spec"] |= {"backbone": "kosmos2", "base_model": "nobody/kosmos-2-of-nowhere"}
+    write_json(untrained.adapter / DESCRIPTION, described)
+    with pytest.raises(PolicyError, match="not on this machine .* Download them with: hf download"):
+        evaluate_run(root, untrained.run_id)
+    assert not untrained.evaluation_results.exists()
 
 
 def test_a_stop_leaves_no_results(root: DataRoot, untrained: RunFolder) -> None:

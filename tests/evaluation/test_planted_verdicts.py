@@ -108,7 +108,7 @@ def test_a_copied_recording_on_both_sides_is_found(root: DataRoot, worlds: Modul
     known[split["test"][0]].unlink()
     shutil.copyfile(known[split["train"][0]], known[split["test"][0]])
     results = assess(root, folder, worlds.sighted(), worlds.SPACE, WindowSpec())
-    assert (results["verdict"]["label"], results["verdict"]["rule"]) == ("cannot_tell", "leaked_split")
+    assert (results["verdict"]["label"], results["verdict"]["rule"]) == ("leaked_split", "leaked_split")
     assert results["split"]["leaks"][0]["reason"] == f"the same file as {split['train'][0]}"
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mvla_core.evaluation.ablations import ABLATIONS, swapped
 from mvla_core.evaluation.facts import REQUIRED, clock_on_data, rule_file, threshold
+from mvla_core.evaluation.measure_baselines import LEARNED, NEAREST
 from mvla_core.evaluation.verdict import LABELS, RULES, judge
 from mvla_core.evaluation.wording import catalog, fill, interval, percent
 from mvla_core.metrics.directions import DIRECTION_NAMES
@@ -85,7 +86,7 @@ def test_every_label_rule_baseline_and_direction_has_its_words() -> None:
     assert set(texts["labels"]) == set(LABELS)
     assert set(texts["verdict"]) == set(RULES)
     assert set(texts["next"]) >= set(RULES)
-    assert set(texts["baselines"]) == set(TRIVIAL_PREDICTORS)
+    assert set(texts["baselines"]) == {*TRIVIAL_PREDICTORS, *NEAREST, *LEARNED}
     assert set(texts["directions"]) == set(DIRECTION_NAMES)
 
 
@@ -159,6 +160,54 @@ def test_pictures_or_instructions_that_do_not_matter_are_learning_in_part() -> N
     assert judge(sick)["rule"] == "partly_instruction"
     sick["instruction_gain"]["low"] = -0.1  # Where the data does not need the instruction, ignoring it is no fault.
     assert judge(sick)["rule"] == "learned"
+
+
+def opposites(strength: float, agreement: float, rarer: float = 0.5) -> dict[str, Any]:
+    """What is measured where drivers went both ways, with narrow intervals."""
+    return {
+        "instruction": "go",
+        "left": 10,
+        "right": 10,
+        "rarer": rarer,
+        "strength": {"value": strength, "low": strength - 0.05, "high": strength + 0.05},
+        "agreement": {"value": agreement, "low": agreement - 0.05, "high": agreement + 0.05},
+    }
+
+
+@pytest.mark.parametrize(
+    ("measured", "rule"),
+    [
+        (opposites(0.2, 0.0), "averaging"),
+        (opposites(0.2, 0.9), "learned"),  # Timid, but it knows the side.
+        (opposites(1.0, 0.0), "learned"),  # It takes a side; that it is wrong, the skill has to say.
+        (opposites(0.2, 0.0, rarer=0.1), "learned"),  # One driver in ten hardly moves the mean.
+        (None, "learned"),
+    ],
+)
+def test_a_policy_between_both_ways_averages(measured: dict[str, Any] | None, rule: str) -> None:
+    assert judge({**results(HEALTHY), "opposites": measured})["rule"] == rule
+
+
+def test_averaging_names_both_sides_and_its_strength() -> None:
+    verdict = judge({**results(HEALTHY), "opposites": opposites(0.2, 0.0)})
+    assert "on the left in 10 episodes and on the right in 10" in verdict["sentence"]
+    assert "20 % of their sideways speed (95 % interval 15 to 25 %)" in verdict["sentence"]
+    assert [item["for"] for item in verdict["evidence"] if item["code"] == "opposites"] == [False]
+
+
+def test_a_twin_that_was_trained_without_pictures_has_to_be_beaten_too() -> None:
+    assert judge(results({**HEALTHY, "picture_blind": (0.4, 0.2, 0.5)}))["rule"] == "learned"
+    assert judge(results({**HEALTHY, "picture_blind": (-0.1, -0.3, 0.1)}))["rule"] == "no_better_than_clock"
+    assert judge(results({**HEALTHY, "nearest_picture": (-0.1, -0.3, 0.1)}))["rule"] == "learned"
+
+
+def test_every_statement_with_a_score_has_its_interval_and_its_figure() -> None:
+    counts = {"episodes", "split", "wins", "sequences"}
+    for section, texts in catalog("en")["evidence"].items():
+        for say, text in texts.items():
+            assert section in counts or "between}" in text or "{interval}" in text, (section, say)
+    evidence = judge({**results(HEALTHY), "opposites": opposites(1.0, 1.0)})["evidence"]
+    assert all(item["figure"] for item in evidence)
 
 
 def test_what_was_not_measured_is_said() -> None:

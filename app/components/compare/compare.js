@@ -34,6 +34,7 @@ class Comparison {
     this.grid = find(".panes");
     this.legend = find(".legend");
     this.where = find(".where");
+    this.help = find(".help");
     this.playButton = find(".play");
     this.speed = find(".speed select");
     this.radios = [...root.querySelectorAll(".align input")];
@@ -53,6 +54,8 @@ class Comparison {
       const name = event.target.closest("button")?.dataset.act;
       if (name) this.act(...(buttons[name] ?? [name]));
     };
+    this.help.onclick = (event) => (event.target === this.help || event.target.closest("button")) && this.act("help");
+    fillKeys(this.help.querySelector("table"), PLAYBACK_KEYS.filter(([keys]) => keys !== "A"));
     this.speed.onchange = () => this.playback.rebase();
     for (const radio of this.radios) radio.onchange = () => this.realign(radio.value);
     this.box.onkeydown = (event) => this.key(event);
@@ -73,6 +76,7 @@ class Comparison {
     if (event.target.matches?.("select, input")) return;
     const act = this.data && actOf(event, false);
     if (!act || (event.key === " " && event.target.closest?.("button"))) return;
+    if (act[0] === "escape" && this.help.hidden) return;
     event.preventDefault();
     event.stopPropagation();
     this.act(...act);
@@ -84,11 +88,18 @@ class Comparison {
     else if (name === "last") this.seek(this.steps - 1);
     else if (name === "play") this.play(!this.playback.playing);
     else if (name === "loop") this.loop = !this.loop;
+    else if (name === "help") this.showHelp(this.help.hidden);
+    else if (name === "escape") this.showHelp(false);
     else if (name === "slower" || name === "faster") {
       const chosen = this.speed.selectedIndex + (name === "faster" ? 1 : -1);
       this.speed.selectedIndex = Math.max(0, Math.min(this.speed.options.length - 1, chosen));
       this.playback.rebase();
     }
+  }
+
+  showHelp(on) {
+    this.help.hidden = !on;
+    (on ? this.help : this.box).focus({ preventScroll: true });
   }
 
   update(data) {

@@ -63,8 +63,12 @@ function actOf(event, curating) {
 }
 
 function fillHelp(table, curating) {
+  fillKeys(table, [...PLAYBACK_KEYS, ...(curating ? CURATION_KEYS : [])]);
+}
+
+function fillKeys(table, known) {
   table.replaceChildren();
-  for (const [keys, meaning] of [...PLAYBACK_KEYS, ...(curating ? CURATION_KEYS : [])]) {
+  for (const [keys, meaning] of known) {
     const row = element("tr", "");
     row.append(element("th", keys), element("td", meaning));
     table.append(row);

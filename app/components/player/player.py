@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from app.driven_path import driven_path, told_path
+from app.driven_path import ASSUMED_FRAME_RATE_HZ, driven_path, told_path
 from app.routes import frame_url
 from mvla_core.schema import Actions, EpisodeInfo
 
@@ -18,8 +18,6 @@ FOLDER = Path(__file__).parent
 SHARED_SCRIPTS = ("drawing.js", "frame_store.js", "time_chart.js", "playback.js")
 """Parts that the comparison uses too. A component is one script, so the files are put one after another."""
 _SCRIPTS = (*SHARED_SCRIPTS, "floor_path.js", "picture_strip.js", "keys.js", "curation.js", "readings.js", "player.js")
-ASSUMED_FRAME_RATE_HZ = 5.0
-"""Playback speed of an episode whose file does not say how fast it was recorded."""
 _EVENT_KINDS = {"start_action": "start", "stop_action": "stop"}
 
 

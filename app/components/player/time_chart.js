@@ -1,7 +1,7 @@
 /* Values over the course of an episode, one panel a unit, with a cursor, events and the kept part.
  *
- * A panel is {label, low, high, ticks, series: [{values, at, color, width, dashed, dots}]}, where at(k) is the place of the
- * k-th value on the axis, 0 to 1.
+ * A panel is {label, low, high, ticks, series: [{values, at, color, width, dashed, dots, fill, alpha}]}, where at(k) is the place of
+ * the k-th value on the axis, 0 to 1, and a series with `fill` is a band of that half height instead of a line.
  */
 
 class TimeChart {
@@ -74,8 +74,14 @@ class TimeChart {
     }
   }
 
-  drawSeries(g, panel, { values, at, color, width, dashed, dots }) {
+  drawSeries(g, panel, { values, at, color, width, dashed, dots, fill, alpha }) {
     g.strokeStyle = g.fillStyle = color;
+    g.globalAlpha = alpha ?? 1;
+    if (fill) {
+      this.drawBand(g, panel, values, at, fill);
+      g.globalAlpha = 1;
+      return;
+    }
     g.lineWidth = width;
     g.setLineDash(dashed ? [5, 4] : []);
     g.beginPath();
@@ -92,6 +98,23 @@ class TimeChart {
     g.stroke();
     g.setLineDash([]);
     if (dots) values.forEach((value, k) => value !== null && dot(g, this.x(at(k)), panel.y(value), 2.4));
+    g.globalAlpha = 1;
+  }
+
+  /** A band of `half` above and below the values; it ends where a value is missing. */
+  drawBand(g, panel, values, at, half) {
+    const stretch = [];
+    const flush = () => {
+      if (stretch.length > 1) {
+        const edge = (side) => stretch.map((k) => [this.x(at(k)), panel.y(values[k] + side * half)]);
+        g.beginPath();
+        [...edge(1), ...edge(-1).reverse()].forEach(([x, y], k) => (k ? g.lineTo(x, y) : g.moveTo(x, y)));
+        g.fill();
+      }
+      stretch.length = 0;
+    };
+    values.forEach((value, k) => (value === null || value === undefined ? flush() : stretch.push(k)));
+    flush();
   }
 
   /** What was trimmed away is veiled, and the ends of what is kept are drawn as brackets. */
