@@ -29,6 +29,10 @@ class EpisodeRecord:
     failure: str
     """What went wrong in a recorded failure; "" for a success."""
     redrawn: dict[str, int] = field(default_factory=dict)
+    scenario: str = ""
+    """The recorder's name of its scenario; "" in journals of earlier releases."""
+    shoved: bool = False
+    """Whether the robot was shoved aside and recovered."""
 
 
 @dataclass
@@ -45,21 +49,34 @@ class Journal:
         Raises:
             UserInputError: The folder holds recordings of another origin, or episodes of other settings.
         """
+        journal = cls.look(folder, dataset, config)
+        if not (folder / FILE_NAME).exists():
+            write_text(folder / FILE_NAME, json.dumps(_settings(config)) + "\n")
+        return journal
+
+    @classmethod
+    def look(cls, folder: Path, dataset: str, config: SimulationConfig) -> Journal:
+        """The same without beginning anything: what is finished already.
+
+        Raises:
+            UserInputError: As in `open`.
+        """
         path = folder / FILE_NAME
-        settings = {"world_version": WORLD_VERSION, **config.to_json()}
-        del settings["count"]
         if not path.exists():
             if folder.exists() and any(file.suffix in (".h5", ".hdf5") for file in folder.rglob("*")):
                 raise UserInputError(
                     f"The data set '{dataset}' already holds recordings that were not simulated by this program; "
                     "choose another name, so that the two are not mixed."
                 )
-            write_text(path, json.dumps(settings) + "\n")
             return cls(folder)
         lines = _all_lines(path)
         found = next(lines, {})
+        # What a journal of an earlier release does not name was not there to be set: it stood at its default.
+        usual = SimulationConfig().to_json()
         differing = [
-            f"{key} {found.get(key)} instead of {value}" for key, value in settings.items() if found.get(key) != value
+            f"{key} {found.get(key, usual.get(key))} instead of {value}"
+            for key, value in _settings(config).items()
+            if found.get(key, usual.get(key)) != value
         ]
         if differing:
             raise UserInputError(
@@ -77,6 +94,13 @@ class Journal:
     def add(self, record: EpisodeRecord) -> None:
         append_json_line(self.folder / FILE_NAME, asdict(record))
         self.records[record.index] = record
+
+
+def _settings(config: SimulationConfig) -> dict[str, Any]:
+    """What two recordings have to share to be one data set: everything but the number of episodes."""
+    settings = {"world_version": WORLD_VERSION, **config.to_json()}
+    del settings["count"]
+    return settings
 
 
 def _all_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -78,17 +78,17 @@ def build_model(scene: Scene) -> BuiltModel:
         name = f"furniture{number}"
         touch = _collides() if piece.solid else _untouchable()
         half = (piece.half_x, piece.half_y, piece.half_z)
-        _add_block(world, name, half, pos=_text((piece.x, piece.y, piece.z)), **touch)
+        _add_block(world, name, half, pos=text_of((piece.x, piece.y, piece.z)), **touch)
         skins[name] = Skin(piece.surface, "fit", glows=piece.glows, grounds=piece.solid)
     for number, box in enumerate(scene.boxes):
         name = f"box{number}"
-        place = _text((box.x, box.y, box.half_z))
-        body = ET.SubElement(world, "body", name=name, pos=place, euler=_text((0, 0, box.yaw)))
+        place = text_of((box.x, box.y, box.half_z))
+        body = ET.SubElement(world, "body", name=name, pos=place, euler=text_of((0, 0, box.yaw)))
         ET.SubElement(body, "freejoint")
         _add_block(body, name, (box.half_x, box.half_y, box.half_z), mass=str(BOX_MASS_KG), **_collides())
         skins[name] = Skin(box.surface, "fit", grounds=True)
     _add_basket(asset, world, scene.basket, skins)
-    _add_robot(root, world, scene.camera)
+    add_robot(root, world, scene.camera)
     try:
         model = mujoco.MjModel.from_xml_string(ET.tostring(root, encoding="unicode"))
     except ValueError as error:
@@ -109,7 +109,8 @@ def camera_axes(camera: Camera) -> npt.NDArray[np.float64]:
     return np.stack([right * cosine + up * sine, up * cosine - right * sine, forward])
 
 
-def _text(values: Iterable[float]) -> str:
+def text_of(values: Iterable[float]) -> str:
+    """Numbers as MJCF wants them."""
     return " ".join(f"{value:.9g}" for value in values)
 
 
@@ -122,30 +123,39 @@ def _untouchable() -> dict[str, str]:
 
 
 def _add_block(parent: ET.Element, name: str, half: tuple[float, float, float], **attributes: str) -> None:
-    ET.SubElement(parent, "geom", {"name": name, "type": "box", "size": _text(half), **attributes})
+    ET.SubElement(parent, "geom", {"name": name, "type": "box", "size": text_of(half), **attributes})
+
+
+def room_planes(
+    room: Room,
+) -> dict[str, tuple[tuple[float, float, float], tuple[int, ...], tuple[float, float]]]:
+    """Six planes by name: their middle, their local x and y axes, and half their extent along these.
+
+    The local y axis is up on the walls, so that a texture stands upright.
+    """
+    middle_x, middle_y = (room.x_min + room.x_max) / 2, (room.y_min + room.y_max) / 2
+    middle_z = room.height / 2
+    half_x, half_y = (room.x_max - room.x_min) / 2, (room.y_max - room.y_min) / 2
+    return {
+        "floor": ((middle_x, middle_y, 0.0), (1, 0, 0, 0, 1, 0), (half_x, half_y)),
+        "ceiling": ((middle_x, middle_y, room.height), (1, 0, 0, 0, -1, 0), (half_x, half_y)),
+        "wall_far": ((room.x_max, middle_y, middle_z), (0, -1, 0, 0, 0, 1), (half_y, middle_z)),
+        "wall_near": ((room.x_min, middle_y, middle_z), (0, 1, 0, 0, 0, 1), (half_y, middle_z)),
+        "wall_left": ((middle_x, room.y_max, middle_z), (1, 0, 0, 0, 0, 1), (half_x, middle_z)),
+        "wall_right": ((middle_x, room.y_min, middle_z), (-1, 0, 0, 0, 0, 1), (half_x, middle_z)),
+    }
 
 
 def _add_room(world: ET.Element, room: Room, skins: dict[str, Skin]) -> None:
-    """Six planes whose local y axis is up on the walls, so that a texture stands upright."""
-    middle_x, middle_y = (room.x_min + room.x_max) / 2, (room.y_min + room.y_max) / 2
-    middle_z = room.height / 2
-    planes = {
-        "floor": ((middle_x, middle_y, 0.0), (1, 0, 0, 0, 1, 0)),
-        "ceiling": ((middle_x, middle_y, room.height), (1, 0, 0, 0, -1, 0)),
-        "wall_far": ((room.x_max, middle_y, middle_z), (0, -1, 0, 0, 0, 1)),
-        "wall_near": ((room.x_min, middle_y, middle_z), (0, 1, 0, 0, 0, 1)),
-        "wall_left": ((middle_x, room.y_max, middle_z), (1, 0, 0, 0, 0, 1)),
-        "wall_right": ((middle_x, room.y_min, middle_z), (-1, 0, 0, 0, 0, 1)),
-    }
-    for name, (position, axes) in planes.items():
+    for name, (position, axes, _) in room_planes(room).items():
         ET.SubElement(
             world,
             "geom",
             name=name,
             type="plane",
             size="0 0 1",
-            pos=_text(position),
-            xyaxes=_text(axes),
+            pos=text_of(position),
+            xyaxes=text_of(axes),
             contype=TOUCHES_ALL,
             conaffinity="1" if name == "floor" else TOUCHED_BY_BASE,
             group=str(CASTS_NONE),
@@ -160,18 +170,19 @@ def _add_basket(asset: ET.Element, world: ET.Element, basket: Basket, skins: dic
     angles = np.arange(sides) * (2 * math.pi / sides)
     vertices = [
         (radius * math.cos(angle), radius * math.sin(angle), z)
-        for radius, z in ((0.78 * basket.radius, 0.0), (basket.radius, basket.height))
+        for radius, z in ((basket.foot_share * basket.radius, 0.0), (basket.rim_share * basket.radius, basket.height))
         for angle in angles
     ]
-    ET.SubElement(asset, "mesh", name="basket", vertex=_text(value for vertex in vertices for value in vertex))
-    place = _text((basket.x, basket.y, 0.0))
+    ET.SubElement(asset, "mesh", name="basket", vertex=text_of(value for vertex in vertices for value in vertex))
+    place = text_of((basket.x, basket.y, 0.0))
     ET.SubElement(world, "geom", {"name": "basket", "type": "mesh", "mesh": "basket", "pos": place, **_collides()})
     skins["basket"] = Skin(
         basket.surface, "round", period=6.0, extent=basket.height, centre=(basket.x, basket.y), grounds=True
     )
 
 
-def _add_robot(root: ET.Element, world: ET.Element, camera: Camera) -> None:
+def add_robot(root: ET.Element, world: ET.Element, camera: Camera) -> None:
+    """Add the base with its camera and its motors."""
     robot = ET.SubElement(world, "body", name="robot")
     for joint, kind, axis in (("x", "slide", "1 0 0"), ("y", "slide", "0 1 0"), ("yaw", "hinge", "0 0 1")):
         ET.SubElement(robot, "joint", name=joint, type=kind, axis=axis)
@@ -180,7 +191,7 @@ def _add_robot(root: ET.Element, world: ET.Element, camera: Camera) -> None:
         "geom",
         name="robot",
         type="cylinder",
-        size=_text((ROBOT_RADIUS, 0.07)),
+        size=text_of((ROBOT_RADIUS, 0.07)),
         pos="0 0 0.1",
         mass=str(BASE_MASS_KG),
         contype="2",
@@ -191,8 +202,8 @@ def _add_robot(root: ET.Element, world: ET.Element, camera: Camera) -> None:
         robot,
         "camera",
         name="front",
-        pos=_text((camera.forward, 0.0, camera.height)),
-        xyaxes=_text((*right, *up)),
+        pos=text_of((camera.forward, 0.0, camera.height)),
+        xyaxes=text_of((*right, *up)),
         fovy=str(camera.field_of_view_deg),
     )
     actuators = ET.SubElement(root, "actuator")

@@ -8,6 +8,7 @@ falling costs passes the boxes on the side that the instruction names.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,8 +102,16 @@ class CostMap:
         return float(near * (1 - a) + far * a)
 
 
-def plan(scene: Scene) -> CostMap:
+EIGHT_KEYS = tuple((i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0))
+"""Forward and left share of every key but the stop."""
+
+
+def plan(scene: Scene, keys: Collection[tuple[int, int]] = EIGHT_KEYS) -> CostMap:
     """Work out what every place of the scene still costs.
+
+    Args:
+        scene: To drive through.
+        keys: Those that there are, as signs of forward and left.
 
     Raises:
         SimulationError: No way leads from the start to the goal on the side asked for.
@@ -112,9 +121,8 @@ def plan(scene: Scene) -> CostMap:
     y = np.arange(room.y_min, room.y_max + CELL_M / 2, CELL_M)
     grid_x, grid_y = np.meshgrid(x, y, indexing="ij")
     closed = clearance(scene, grid_x, grid_y) < ROBOT_RADIUS + KEEP_OUT_M
-    left = scene.side == "left"
     for box in scene.boxes:
-        wrong_side = grid_y < box.y if left else grid_y > box.y
+        wrong_side = grid_y < box.y if scene.side_of(box) == "left" else grid_y > box.y
         closed |= (np.abs(grid_x - box.x) <= CELL_M) & wrong_side
     free = clearance(scene, grid_x, grid_y, with_basket=False) - ROBOT_RADIUS
     local = 1.0 + 2.5 * np.exp(-np.maximum(free, 0.0) / COMFORT_M)
@@ -130,7 +138,7 @@ def plan(scene: Scene) -> CostMap:
         raise _no_way(scene)
     remaining[goal] = 0.0
     local[closed] = _CLOSED
-    _relax(remaining, local)
+    _relax(remaining, local, [key for key in EIGHT_KEYS if key in keys])
     costs = CostMap(float(x[0]), float(y[0]), remaining, np.minimum(local, 50.0))
     if costs.remaining_at(scene.start.x, scene.start.y) >= _CLOSED * CELL_M / 2:
         raise _no_way(scene)
@@ -139,13 +147,13 @@ def plan(scene: Scene) -> CostMap:
 
 def _no_way(scene: Scene) -> SimulationError:
     return SimulationError(
-        f"The world of seed {scene.seed} has no way to the basket on the {scene.side} of its boxes; choose another seed."
+        f"The world of seed {scene.seed} has no way to the {scene.basket.kind} "
+        f"{'between' if scene.side == 'straight' else f'on the {scene.side} of'} its boxes; choose another seed."
     )
 
 
-def _relax(remaining: Doubles, local: Doubles) -> None:
-    """Lower `remaining` in place until no key leads anywhere cheaper (Bellman-Ford over the eight keys)."""
-    moves = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
+def _relax(remaining: Doubles, local: Doubles, moves: Sequence[tuple[int, int]]) -> None:
+    """Lower `remaining` in place until no key leads anywhere cheaper (Bellman-Ford over the keys)."""
     columns, rows = remaining.shape
     for sweep in range(columns * rows):
         before = remaining.copy() if sweep % 8 == 7 else None

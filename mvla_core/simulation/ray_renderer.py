@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mvla_core.schema import Frame
 from mvla_core.simulation.mjcf import CASTS_SHADOW, BuiltModel, Skin
-from mvla_core.simulation.scene import Scene
+from mvla_core.simulation.scene import Exposure, Scene
 from mvla_core.simulation.textures import TEXTURE_SIZE, paint
 
 Floats = npt.NDArray[np.float32]
@@ -48,6 +48,40 @@ def _blurred(image: Floats, radius: int) -> Floats:
         slices = [np.take(padded, np.arange(image.shape[axis]) + step, axis) for step in range(2 * radius + 1)]
         image = np.add.reduce(slices) / np.float32(2 * radius + 1)
     return image
+
+
+def _pixel_places(height: int, width: int) -> tuple[Doubles, Doubles]:
+    """Columns and rows (height * width,) of the pixels' middles, from the picture's middle."""
+    columns, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    return columns.ravel() - width / 2, rows.ravel() - height / 2
+
+
+def developed(colours: Floats, exposure: Exposure, height: int, width: int, noise_seed: tuple[int, ...]) -> Frame:
+    """Light as pixel values: exposure, vignette, white balance, the matched camera's colours, and noise.
+
+    Args:
+        colours: Linear, (height * width, 3), row by row; used up.
+        exposure: Of the scene.
+        height: In pixels.
+        width: In pixels.
+        noise_seed: Of the sensor noise; the same gives the same bytes.
+
+    Returns:
+        uint8 (height, width, 3), RGB.
+    """
+    columns, rows = _pixel_places(height, width)
+    radius = (columns**2 + rows**2) / (0.25 * (height**2 + width**2))
+    shade = exposure.gain * (1.0 - exposure.vignette * radius)
+    colours *= (shade[:, None] * np.asarray(exposure.white_balance)).astype(np.float32)
+    np.clip(colours, 0.0, 1.0, out=colours)
+    image = _TO_SRGB[(colours * np.float32(len(_TO_SRGB) - 1)).astype(np.intp)]
+    if exposure.color_gain != (1.0, 1.0, 1.0) or exposure.color_offset != (0.0, 0.0, 0.0):
+        image = image * np.asarray(exposure.color_gain, np.float32) + np.asarray(exposure.color_offset, np.float32)
+    if exposure.noise > 0:
+        rng = np.random.default_rng(noise_seed)
+        noise = rng.standard_normal(image.shape, dtype=np.float32)
+        image += noise * np.float32(exposure.noise)
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8).reshape(height, width, 3)
 
 
 class _Textures:
@@ -126,20 +160,15 @@ class _Hits:
 class RayRenderer:
     """Draws the front camera's view of one scene."""
 
-    def __init__(self, scene: Scene, built: BuiltModel, image_size: int) -> None:
+    def __init__(self, scene: Scene, built: BuiltModel, height: int, width: int) -> None:
         self._scene = scene
         self._model = built.model
-        self._size = image_size
+        self._height, self._width = height, width
         self._robot = int(built.model.body("robot").id)
         self._camera = int(built.model.camera("front").id)
-        self._focal_px = 0.5 * image_size / math.tan(math.radians(scene.camera.field_of_view_deg) / 2)
-        columns, rows = np.meshgrid(np.arange(image_size) + 0.5, np.arange(image_size) + 0.5)
-        self._columns, self._rows = columns.ravel() - image_size / 2, rows.ravel() - image_size / 2
+        self._focal_px = 0.5 * height / math.tan(math.radians(scene.camera.field_of_view_deg) / 2)
+        self._columns, self._rows = _pixel_places(height, width)
         self._prepare_skins(built)
-        exposure = scene.exposure
-        radius = (self._columns**2 + self._rows**2) / (0.5 * image_size**2)
-        shade = exposure.gain * (1.0 - exposure.vignette * radius)
-        self._gain = (shade[:, None] * np.asarray(exposure.white_balance)).astype(np.float32)
 
     def _prepare_skins(self, built: BuiltModel) -> None:
         """Lay out, for each geom, which texture it wears and how its surface maps to it."""
@@ -182,9 +211,8 @@ class RayRenderer:
             noise_seed: Of the sensor noise; the same state and seed give the same bytes.
 
         Returns:
-            uint8 (image_size, image_size, 3), RGB.
+            uint8 (height, width, 3), RGB.
         """
-        size = self._size
         axes = data.cam_xmat[self._camera].reshape(3, 3)
         eye = data.cam_xpos[self._camera].copy()
         rays = self._rays(axes, self._columns, self._rows)
@@ -198,14 +226,7 @@ class RayRenderer:
             fine = _Hits(self._model, data, eye, self._rays(axes, columns, rows), self._robot, self._round)
             fine_colours = self._shade(data, fine, [np.tile(share[outline], len(SUBSAMPLES)) for share in visible])
             colours[outline] = fine_colours.reshape(len(SUBSAMPLES), len(outline), 3).mean(axis=0)
-        colours *= self._gain
-        np.clip(colours, 0.0, 1.0, out=colours)
-        image = _TO_SRGB[(colours * np.float32(len(_TO_SRGB) - 1)).astype(np.intp)]
-        if self._scene.exposure.noise > 0:
-            rng = np.random.default_rng(noise_seed)
-            noise = rng.standard_normal(image.shape, dtype=np.float32)
-            image += noise * np.float32(self._scene.exposure.noise)
-        return np.clip(np.rint(image), 0, 255).astype(np.uint8).reshape(size, size, 3)
+        return developed(colours, self._scene.exposure, self._height, self._width, noise_seed)
 
     def _rays(self, axes: Doubles, columns: Doubles, rows: Doubles) -> Doubles:
         """Unit directions (N, 3) in the world. Written out, as a matrix product may differ between numbers of threads."""
@@ -251,13 +272,13 @@ class RayRenderer:
             )
             # `reached` is in parts of the way from the lamp to the spot, as the rays are not of unit length.
             lit[asked] = (reached < 0) | ((1.0 - reached) * distance[asked] < SHADOW_GAP_M)
-        return _blurred(lit.reshape(self._size, self._size), radius=max(1, self._size // 80)).ravel()
+        return _blurred(lit.reshape(self._height, self._width), radius=max(1, self._height // 80)).ravel()
 
     def _outline(self, hits: _Hits) -> npt.NDArray[np.bool_]:
         """Which pixels lie at the border of two things, or of two faces of one."""
-        size = self._size
-        geom, normal = hits.geom.reshape(size, size), hits.normal.reshape(3, size, size)
-        edge = np.zeros((size, size), np.bool_)
+        shape = self._height, self._width
+        geom, normal = hits.geom.reshape(shape), hits.normal.reshape(3, *shape)
+        edge = np.zeros(shape, np.bool_)
         for one, two in (
             ((slice(None, -1), slice(None)), (slice(1, None), slice(None))),
             ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
@@ -291,7 +312,8 @@ class RayRenderer:
             axes, half = data.geom_xmat[geom].astype(np.float32), self._model.geom_size[geom].astype(np.float32)
             across, along = (position[i] - np.float32(data.geom_xpos[geom, i]) for i in (0, 1))
             if geom in self._round:
-                gap = np.hypot(across, along) - np.float32(0.78 * self._scene.basket.radius)
+                foot = self._scene.basket.foot_share * self._scene.basket.radius
+                gap = np.hypot(across, along) - np.float32(foot)
             else:
                 x = np.abs(across * axes[0] + along * axes[3]) - half[0]
                 y = np.abs(across * axes[1] + along * axes[4]) - half[1]

@@ -7,34 +7,36 @@ settings in the first line, then a line for each finished episode, so that a sto
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from mvla_core.episodes.writer import write_episode
 from mvla_core.errors import SimulationError
 from mvla_core.layout import DataRoot
 from mvla_core.progress import SILENT, Progress
-from mvla_core.schema import ActionSpace, Frame
+from mvla_core.schema import Frame
 from mvla_core.simulation.config import SimulationConfig
+from mvla_core.simulation.disturbance import Disturbance
+from mvla_core.simulation.episode_file import episode_name, write_drive
 from mvla_core.simulation.expert import SCRIPT_INTERVAL_S, SCRIPT_PLACEMENT, SCRIPT_SIDE, Expert, Script
+from mvla_core.simulation.gl_renderer import check_renderer
 from mvla_core.simulation.journal import EpisodeRecord, Journal
+from mvla_core.simulation.labels import FAILURES_SUFFIX, exclude_failures, tag_episodes
 from mvla_core.simulation.pool import run_in_order
 from mvla_core.simulation.rollout import Drive, drive
 from mvla_core.simulation.sampling import sample_scene
+from mvla_core.simulation.scenarios import scenario_of
 from mvla_core.simulation.scene import Scene, Side
-from mvla_core.simulation.world import World
+from mvla_core.simulation.world import Driver, World
 
-FIRST_DAY = datetime(2026, 1, 1, 12)
-"""A simulated episode's time of recording only names it: noon of a day that follows from the seed, and on from there."""
 MAX_DRAWS = 100
+NOT_FAILURES = ("no_way", "too_long", "too_short")
+"""Reasons for a new draw that are none of the expert's failures."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,12 @@ class SimulationSummary:
     """Episodes that an earlier recording with the same settings had finished."""
     redrawn: dict[str, int]
     """Drives that were not recorded, by reason; each was drawn anew with the next sub-seed."""
+    scenarios: dict[str, int] = field(default_factory=dict)
+    """Episodes by the recorder's name of their scenario."""
+    shoved: int = 0
+    """Episodes in which the robot was shoved and recovered."""
+    failures: str = ""
+    """The data set of the kept failures; "" where none are kept."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -60,6 +68,9 @@ class SimulationSummary:
             "seconds": round(self.seconds, 2),
             "kept": self.kept,
             "redrawn": dict(self.redrawn),
+            "scenarios": dict(self.scenarios),
+            "shoved": self.shoved,
+            "failures": self.failures,
         }
 
 
@@ -69,6 +80,11 @@ class AcceptedScene:
 
     scene: Scene
     redrawn: dict[str, int] = field(default_factory=dict)
+    failed: tuple[tuple[int, str, Scene], ...] = ()
+    """Scenes that the expert failed in, each with the number of its draw and what went wrong; worlds without a way are not
+    among them."""
+    driven: Drive | None = None
+    """The expert's drive through the scene, without pictures; None for a script."""
 
 
 def simulate_episodes(
@@ -95,7 +111,7 @@ def simulate_episodes(
         count: Episodes in the data set afterwards, unless it already held more.
         seed: Of everything random.
         image_size: Height and width of the frames, in pixels.
-        renderer: "ray".
+        renderer: "ray", or "gl" where this machine has EGL.
         script: Replay one key sequence in every world.
         workers: Processes that record at the same time, 1 to 64; 1 records in this process.
         progress: Told after each episode; asked whether to stop.
@@ -113,8 +129,10 @@ def simulate_episodes(
     config = SimulationConfig.from_settings(
         count=count, seed=seed, image_size=image_size, renderer=renderer, script=script, **settings
     )
+    check_renderer(config.renderer)
     journal = Journal.open(root.dataset(dataset), dataset, config)
-    tasks = [EpisodeTask(config, index, journal.folder) for index in range(count) if not journal.has(index)]
+    failures = root.dataset(f"{dataset}{FAILURES_SUFFIX}") if config.keep_failures else None
+    tasks = [EpisodeTask(config, index, journal.folder, failures) for index in range(count) if not journal.has(index)]
     kept = count - len(tasks)
     done = kept
     progress.emit("progress", done=done, total=count, message="episodes")
@@ -123,6 +141,9 @@ def simulate_episodes(
         done += 1
         progress.emit("progress", done=done, total=count, message="episodes")
     records = [journal.records[index] for index in range(count)]
+    tag_episodes(root, dataset, records)
+    if failures is not None:
+        exclude_failures(root, failures)
     return SimulationSummary(
         dataset=dataset,
         episodes=len(records),
@@ -131,6 +152,9 @@ def simulate_episodes(
         seconds=time.monotonic() - began,
         kept=kept,
         redrawn=dict(sum((Counter(record.redrawn) for record in records), Counter())),
+        scenarios=dict(sorted(Counter(record.scenario for record in records if record.scenario).items())),
+        shoved=sum(record.shoved for record in records),
+        failures=failures.name if failures is not None and any(failures.glob("*.h5")) else "",
     )
 
 
@@ -141,6 +165,8 @@ class EpisodeTask:
     config: SimulationConfig
     index: int
     folder: Path
+    failures: Path | None = None
+    """Where failed drives are written; None where they are not kept."""
 
 
 def record_episode(task: EpisodeTask) -> EpisodeRecord:
@@ -156,14 +182,67 @@ def record_episode(task: EpisodeTask) -> EpisodeRecord:
     path = task.folder / f"{episode_id}.h5"
     # A file of these settings that the journal does not know was written whole just before a recording was killed.
     draw = not path.exists()
-    driver = Script() if config.script else Expert(scene)
-    recorded = drive(World(config.image_size), scene, driver, max_frames=config.frames[1], draw=draw)
+    known = None if draw else accepted.driven
+    recorded = known or drive_scene(config, index, scene, draw=draw)
     if draw:
-        _write(path, config, index, scene, recorded)
+        write_drive(path, config, index, scene, recorded)
+    if task.failures is not None:
+        for attempt, reason, failed in accepted.failed:
+            name = f"{episode_name(config.seed, index)}_{failed.scenario_label}_failed{attempt}_{reason}.h5"
+            if not (task.failures / name).exists():
+                write_drive(task.failures / name, config, index, failed, drive_scene(config, index, failed))
     outcome = recorded.outcome
     return EpisodeRecord(
-        index, episode_id, scene.seed, len(recorded.actions), outcome.success, outcome.failure, accepted.redrawn
+        index,
+        episode_id,
+        scene.seed,
+        len(recorded.actions),
+        outcome.success,
+        outcome.failure,
+        accepted.redrawn,
+        scene.scenario_label,
+        recorded.shoved_at is not None,
     )
+
+
+def driver_for(config: SimulationConfig, scene: Scene) -> Driver:
+    """The expert, or the script, as the settings want it.
+
+    Raises:
+        SimulationError: The expert finds no way to the goal.
+    """
+    return Script() if config.script else Expert(scene, actions=config.actions, combos=config.combos)
+
+
+def drive_scene(
+    config: SimulationConfig,
+    index: int,
+    scene: Scene,
+    *,
+    draw: bool = True,
+    world: World | None = None,
+    longer: int = 0,
+) -> Drive:
+    """Drive a scene as it is recorded: with the settings' driver, its noise and its shoves.
+
+    Args:
+        config: Of the data set.
+        index: Of the episode, which decides whether the robot is shoved.
+        scene: To drive.
+        draw: False saves the time of drawing.
+        world: To drive in, as making one takes time; a new one if None.
+        longer: Frames that are allowed beyond the settings'.
+    """
+    own = world or World(*config.image_shape, renderer=config.renderer)
+    disturbance = None
+    if config.dart or config.shoves:
+        shove = float(np.random.default_rng([config.seed, index, 0x540E]).random()) < config.shoves
+        disturbance = Disturbance(scene, dart=config.dart, shove=shove)
+    driver = driver_for(config, scene)
+    try:
+        return drive(own, scene, driver, max_frames=config.frames[1] + longer, draw=draw, disturbance=disturbance)
+    finally:
+        own.close()
 
 
 def accepted_scene(config: SimulationConfig, index: int) -> AcceptedScene:
@@ -182,14 +261,15 @@ def accepted_scene(config: SimulationConfig, index: int) -> AcceptedScene:
         )
         return AcceptedScene(sample_scene(scene_seed(config.seed, index, 0), SCRIPT_SIDE, rehearsed))
     redrawn: Counter[str] = Counter()
-    side = instructed_side(config.seed, index)
-    world = World(config.image_size)
+    failed: list[tuple[int, str, Scene]] = []
+    world = World(*config.image_shape)
     for attempt in range(MAX_DRAWS):
-        scene = sample_scene(scene_seed(config.seed, index, attempt), side, config)
-        reason = _refusal(config, world, scene)
-        if not reason:
-            return AcceptedScene(scene, dict(redrawn))
-        redrawn[reason] += 1
+        tried = rehearse(config, index, attempt, world)
+        if not tried.refused:
+            return AcceptedScene(tried.scene, dict(redrawn), tuple(failed), tried.driven)
+        redrawn[tried.refused] += 1
+        if tried.refused not in NOT_FAILURES:
+            failed.append((attempt, tried.refused, tried.scene))
     common = redrawn.most_common(1)[0][0]
     raise SimulationError(
         f"Episode {index} of seed {config.seed} found no world in {MAX_DRAWS} draws that the expert could drive within "
@@ -197,18 +277,35 @@ def accepted_scene(config: SimulationConfig, index: int) -> AcceptedScene:
     )
 
 
-def _refusal(config: SimulationConfig, world: World, scene: Scene) -> str:
-    """Why the expert's drive through a scene shall not be recorded; "" if it shall."""
+def drawn_scene(config: SimulationConfig, index: int, attempt: int = 0) -> Scene:
+    """One draw of the scene of episode `index`, whatever the expert makes of it."""
+    wanted = scenario_of(config.scenarios, config.seed, index)
+    side = wanted.side or instructed_side(config.seed, index)
+    return sample_scene(scene_seed(config.seed, index, attempt), side, config, wanted)
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """One draw of an episode's scene, and how the expert drives it."""
+
+    scene: Scene
+    driven: Drive | None
+    """Not drawn; None where there is no way."""
+    refused: str
+    """Why it will not be recorded: "no_way", "too_long", "too_short", or the drive's failure; "" if it will."""
+
+
+def rehearse(config: SimulationConfig, index: int, attempt: int = 0, world: World | None = None) -> Rehearsal:
+    """Draw a scene of episode `index` and let the expert drive it, without pictures."""
+    scene = drawn_scene(config, index, attempt)
     try:
-        expert = Expert(scene)
+        tried = drive_scene(config, index, scene, draw=False, world=world, longer=1)
     except SimulationError:
-        return "no_way"
-    tried = drive(world, scene, expert, max_frames=config.frames[1] + 1, draw=False)
+        return Rehearsal(scene, None, "no_way")
     if len(tried.actions) > config.frames[1]:
-        return "too_long"
-    if tried.outcome.failure:
-        return tried.outcome.failure
-    return "too_short" if len(tried.actions) < config.frames[0] else ""
+        return Rehearsal(scene, tried, "too_long")
+    too_short = "too_short" if len(tried.actions) < config.frames[0] else ""
+    return Rehearsal(scene, tried, tried.outcome.failure or too_short)
 
 
 def scene_seed(seed: int, index: int, attempt: int) -> int:
@@ -223,65 +320,6 @@ def instructed_side(seed: int, index: int) -> Side:
     return sides[(index + swapped) % 2]
 
 
-def episode_name(seed: int, index: int) -> str:
-    """The beginning of an episode's name in the recorder's grammar, for example "episode_20260101_120000"."""
-    return f"{_moment(seed, index):episode_%Y%m%d_%H%M%S}"
-
-
-def _moment(seed: int, index: int) -> datetime:
-    return FIRST_DAY + timedelta(days=seed % 365, seconds=10 * index)
-
-
-def _write(path: Path, config: SimulationConfig, index: int, scene: Scene, recorded: Drive) -> None:
-    try:
-        write_episode(
-            path,
-            recorded.frames,
-            recorded.actions,
-            action_space=ActionSpace.default(recorded.actions.shape[1]),
-            instruction=scene.instruction,
-            attributes={"episode_name": path.stem, **_attributes(config, index, scene, recorded)},
-        )
-    except OSError as error:
-        raise SimulationError(
-            f"The episode {path.name} cannot be written to {path.parent} ({_short(error)}); "
-            "make room or choose another data root, then start again: finished episodes are kept."
-        ) from error
-
-
-def _short(error: OSError) -> str:
-    """The reason without the library's addresses and offsets."""
-    return (error.strerror or str(error)).splitlines()[0].split(" (file write failed")[0]
-
-
-def _attributes(config: SimulationConfig, index: int, scene: Scene, recorded: Drive) -> dict[str, Any]:
-    box, outcome = scene.boxes[0], recorded.outcome
-    return {
-        "simulated": True,
-        "collection_datetime": _moment(config.seed, index).isoformat(),
-        "frame_rate_hz": 1.0 / scene.frame_interval_s,
-        "total_duration": len(recorded.actions) * scene.frame_interval_s,
-        "scenario": f"{len(scene.boxes)}box_{scene.layout}_{scene.side}",
-        "goal": "basket",
-        "boxes": len(scene.boxes),
-        "layout": scene.layout,
-        "side": scene.side,
-        "pattern": "core",
-        "distance": scene.distance,
-        "driver": "script" if config.script else "expert",
-        "success": outcome.success,
-        "failure": outcome.failure,
-        "collided": outcome.collided,
-        "least_clearance_m": outcome.least_clearance_m,
-        "final_distance_m": outcome.final_distance_m,
-        "simulation_seed": config.seed,
-        "simulation_index": index,
-        "scene_seed": scene.seed,
-        "box_distance_m": math.hypot(box.x - scene.start.x, box.y - scene.start.y),
-        "goal_distance_m": math.hypot(scene.basket.x - scene.start.x, scene.basket.y - scene.start.y),
-    }
-
-
 def preview(seed: int, *, side: Side = "left", config: SimulationConfig | None = None) -> Frame:
     """The first frame of a scene, as the front camera sees it.
 
@@ -291,10 +329,10 @@ def preview(seed: int, *, side: Side = "left", config: SimulationConfig | None =
         config: Image size and ranges; the defaults if None.
 
     Returns:
-        uint8 (image_size, image_size, 3), RGB.
+        uint8 (height, width, 3), RGB.
     """
     config = config or SimulationConfig()
-    world = World(config.image_size)
+    world = World(*config.image_shape, renderer=config.renderer)
     world.reset(sample_scene(seed, side, config))
     return world.frame()
 
@@ -302,6 +340,6 @@ def preview(seed: int, *, side: Side = "left", config: SimulationConfig | None =
 def drives(config: SimulationConfig, *, draw: bool = False) -> Iterator[Drive]:
     """Drive the episodes of a data set one after the other without writing them, for statistics and tests."""
     for index in range(config.count):
-        scene = accepted_scene(config, index).scene
-        driver = Script() if config.script else Expert(scene)
-        yield drive(World(config.image_size), scene, driver, max_frames=config.frames[1], draw=draw)
+        accepted = accepted_scene(config, index)
+        known = None if draw else accepted.driven
+        yield known or drive_scene(config, index, accepted.scene, draw=draw)

@@ -10,6 +10,7 @@ import numpy as np
 
 from mvla_core.progress import SILENT, Progress
 from mvla_core.schema import Actions, Frame
+from mvla_core.simulation.disturbance import Disturbance
 from mvla_core.simulation.planner import clearance
 from mvla_core.simulation.scene import ROBOT_RADIUS, Pose, Scene
 from mvla_core.simulation.world import Driver, World
@@ -69,6 +70,8 @@ class Drive:
     poses: tuple[Pose, ...]
     """(num_frames + 1): the last one is where the robot came to rest."""
     outcome: Outcome
+    shoved_at: int | None = None
+    """The first frame in which the robot was shoved; None in a drive without one."""
 
 
 def drive(
@@ -79,6 +82,7 @@ def drive(
     max_frames: int = 60,
     draw: bool = True,
     progress: Progress = SILENT,
+    disturbance: Disturbance | None = None,
 ) -> Drive:
     """Reset the world to the scene and let the driver act, frame by frame, until it stops or has used its frames.
 
@@ -91,6 +95,7 @@ def drive(
         max_frames: The most frames to record.
         draw: False saves the time of drawing; the driver then gets no frame.
         progress: Asked between frames whether to stop.
+        disturbance: Changes what is executed, never what is recorded; None executes what was commanded.
 
     Raises:
         Stopped: The user asked for it.
@@ -107,10 +112,13 @@ def drive(
             frames.append(frame)
         action = driver.act(world, frame)
         actions.append(action)
-        world.step(action, scene.frame_interval_s)
+        executed = action if disturbance is None else disturbance.executed(action, world.pose, len(actions) - 1)
+        world.step(executed, scene.frame_interval_s)
         poses.append(world.pose)
         stopped = not np.any(action)
-    return Drive(tuple(frames), np.stack(actions), tuple(poses), judge(scene, poses, world.collided, stopped))
+    outcome = judge(scene, poses, world.collided, stopped)
+    shoved_at = None if disturbance is None else disturbance.shoved_at
+    return Drive(tuple(frames), np.stack(actions), tuple(poses), outcome, shoved_at)
 
 
 def judge(scene: Scene, poses: list[Pose], collided: bool, stopped: bool) -> Outcome:
@@ -121,7 +129,7 @@ def judge(scene: Scene, poses: list[Pose], collided: bool, stopped: bool) -> Out
     distance = math.hypot(scene.basket.x - last.x, scene.basket.y - last.y)
     return Outcome(
         reached=distance <= REACHED_M,
-        side_kept=all(_passed(x, y, box.x, box.y) == scene.side for box in scene.boxes),
+        side_kept=all(_passed(x, y, box.x, box.y) == scene.side_of(box) for box in scene.boxes),
         facing=abs(math.remainder(ahead, 2 * math.pi)) <= FACING_RAD,
         stopped=stopped,
         collided=collided,

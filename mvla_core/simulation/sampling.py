@@ -1,193 +1,177 @@
-"""Scenes drawn from a seed. The side that is asked for changes nothing else, so that only the instruction tells it."""
+"""Scenes drawn from a seed. The side that is asked for changes nothing else, so that only the instruction tells it.
+
+One thing is an exception: the way straight between two boxes needs a gap, which left and right have no use for.
+"""
 
 from __future__ import annotations
 
-import colorsys
-from typing import Literal
+import math
+from dataclasses import replace
 
 import numpy as np
 
 from mvla_core.simulation.config import TIMESTEP_S, SimulationConfig
-from mvla_core.simulation.scene import (
-    Basket,
-    Box,
-    Camera,
-    Colour,
-    Exposure,
-    Furniture,
-    Light,
-    Pose,
-    Room,
-    Scene,
-    Side,
-    Surface,
-)
+from mvla_core.simulation.furnishing import Draw, draw_clutter, draw_furniture, draw_lights, draw_room
+from mvla_core.simulation.scenarios import Distance, Layout, ScenarioParts
+from mvla_core.simulation.scene import Basket, Box, Camera, Exposure, Pose, Room, Scene, Side
 
 CLOSE_M, MEDIUM_M = 1.2, 1.55
+_AWAY_M: dict[tuple[int, Distance | None], tuple[float, float]] = {
+    (1, None): (0.90, 1.90),
+    (1, "close"): (0.90, 1.18),
+    (1, "medium"): (1.22, 1.53),
+    (1, "far"): (1.57, 1.90),
+    (2, None): (0.95, 1.45),
+    (2, "close"): (0.95, 1.18),
+    (2, "medium"): (1.22, 1.53),
+    (2, "far"): (1.57, 1.75),
+}
+"""How far the first box stands from the start, by the number of boxes and the distance asked for."""
 
 
-class _Draw:
-    """Random values around a middle, scaled by a share between 0 (always the middle) and 1 (the whole range)."""
-
-    def __init__(self, rng: np.random.Generator, share: float) -> None:
-        self.rng = rng
-        self.share = share
-
-    def __call__(self, low: float, high: float) -> float:
-        middle, half = (low + high) / 2, (high - low) / 2
-        return float(middle + half * self.share * self.rng.uniform(-1.0, 1.0))
-
-    def colour(self, hue: tuple[float, float], saturation: tuple[float, float], value: tuple[float, float]) -> Colour:
-        red, green, blue = colorsys.hsv_to_rgb(self(*hue) % 1.0, self(*saturation), self(*value))
-        return (red, green, blue)
-
-    def surface(self, pattern: str, colour: Colour, accent: Colour = (0.9, 0.9, 0.9)) -> Surface:
-        return Surface(pattern, colour, int(self.rng.integers(2**31)), accent)
-
-
-def sample_scene(seed: int, side: Side, config: SimulationConfig | None = None) -> Scene:
-    """Draw the scene of a seed: one box between the start and a basket, in a furnished room.
+def sample_scene(
+    seed: int, side: Side, config: SimulationConfig | None = None, scenario: ScenarioParts | None = None
+) -> Scene:
+    """Draw the scene of a seed: one or two boxes between the start and a goal, in a furnished room.
 
     Args:
-        seed: Any whole number from 0; the same seed gives the same scene for both sides.
-        side: The side on which the robot shall pass the box.
+        seed: Any whole number from 0; the same seed gives the same scene for left and right.
+        side: The side on which the robot shall pass the boxes; "straight" between two that stand side by side.
         config: Ranges; the defaults if None.
+        scenario: What the world shall be; one box before a basket, the rest drawn, if None. Its own side is not looked at.
 
     Returns:
         The scene. Whether its task can be done is found by driving it.
     """
     config = config or SimulationConfig()
+    wanted = scenario or ScenarioParts()
     rng = np.random.default_rng([seed, 1])
-    place = _Draw(rng, config.placement)
-    look = _Draw(np.random.default_rng([seed, 2]), config.appearance)
+    place = Draw(rng, config.placement)
+    look = Draw(np.random.default_rng([seed, 2]), _share(config.colours, config))
+    # The three draw from one stream, so that a changed share leaves all other draws as they are.
+    light = Draw(look.rng, _share(config.light, config))
+    shift = Draw(look.rng, _share(config.camera_shift, config))
 
-    box_x = place(0.90, 1.90)
+    box_x = place(*_AWAY_M[wanted.boxes, wanted.distance])
     start = Pose(0.0, place(-0.45, 0.45), place(-0.05, 0.05))
     goal_x = box_x + place(1.55, 2.15)
     goal_y = place(-0.45, 0.45)
     # The box stands near the straight way from the start to the goal: one has to go around it.
     way_y = start.y + (goal_y - start.y) * box_x / goal_x
     box_y = way_y + place(-0.22, 0.22)
-    layout: Literal["vert", "hori"] = "vert" if rng.random() < 0.5 else "hori"
+    drawn: Layout = "vert" if rng.random() < 0.5 else "hori"
+    layout = wanted.layout or drawn
     long_half, short_half = place(0.19, 0.25), place(0.13, 0.17)
     half_x, half_y = (long_half, short_half) if layout == "vert" else (short_half, long_half)
     carton = look.surface("carton", look.colour((0.065, 0.105), (0.35, 0.60), (0.55, 0.85)))
-    box = Box(box_x, box_y, place(-0.3, 0.3), half_x, half_y, place(0.10, 0.14), carton)
+    boxes: tuple[Box, ...] = (Box(box_x, box_y, place(-0.3, 0.3), half_x, half_y, place(0.10, 0.14), carton),)
 
-    hue = (0.52, 0.66) if config.appearance <= 0.5 else (0.45, 1.0)
+    hue = (0.52, 0.66) if look.share <= 0.5 else (0.45, 1.0)
     woven = look.surface("basket", look.colour(hue, (0.60, 0.95), (0.45, 0.90)))
     basket = Basket(goal_x, goal_y, place(0.19, 0.23), place(0.40, 0.48), woven)
-    room = _room(rng, look, goal_x)
+    if wanted.boxes == 2:
+        boxes, goal_x = _second_box(seed, config, boxes[0], way_y, layout, side)
+        basket = replace(basket, x=goal_x)
+    if wanted.goal == "target":
+        basket = _cone(seed, config, basket)
+    room = _floor_varied(seed, config, draw_room(rng, look, goal_x))
+    if wanted.boxes == 2:
+        # The way around two boxes side by side is wide: the furniture along the walls must not close it.
+        room = replace(room, y_min=room.y_min - 0.5, y_max=room.y_max + 0.5)
+    furniture = draw_furniture(rng, look, room, config.furniture)
+    clutter = draw_clutter(
+        np.random.default_rng([seed, 5]),
+        Draw(np.random.default_rng([seed, 6]), look.share),
+        (start.x, start.y),
+        (basket.x, basket.y),
+        boxes,
+        room,
+        config.clutter,
+    )
     return Scene(
         seed=seed,
         side=side,
         layout=layout,
         distance="close" if box_x < CLOSE_M else "medium" if box_x < MEDIUM_M else "far",
-        boxes=(box,),
+        boxes=boxes,
         basket=basket,
-        furniture=_furniture(rng, look, room, config.furniture),
+        furniture=furniture + clutter,
         room=room,
-        lights=_lights(look, room),
-        camera=Camera(
-            forward=0.10,
-            height=look(0.31, 0.37),
-            pitch=look(-0.10, 0.02),
-            roll=look(-0.02, 0.02),
-            yaw=look(-0.03, 0.03),
-            field_of_view_deg=look(70.0, 82.0),
-        ),
+        lights=draw_lights(light, room),
+        camera=_camera(shift, config),
         exposure=Exposure(
-            ambient=look(0.35, 0.60),
-            gain=look(0.75, 1.25),
-            white_balance=(look(0.92, 1.08), 1.0, look(0.90, 1.10)),
-            vignette=look(0.05, 0.25),
+            ambient=light(0.35, 0.60),
+            gain=light(0.75, 1.25),
+            white_balance=(light(0.92, 1.08), 1.0, light(0.90, 1.10)),
+            vignette=light(0.05, 0.25),
             noise=config.image_noise,
+            color_gain=config.color_gain,
+            color_offset=config.color_offset,
         ),
         start=start,
         cruise_speed=float(config.cruise_speeds[rng.integers(len(config.cruise_speeds))]),
         frame_interval_s=round(float(rng.uniform(*config.frame_interval_s)) / TIMESTEP_S) * TIMESTEP_S,
         slip=config.slip,
+        wording=dict(config.instructions).get(side, ""),
     )
 
 
-def _room(rng: np.random.Generator, look: _Draw, goal_x: float) -> Room:
-    floors = {
-        "plank": look.colour((0.06, 0.11), (0.25, 0.55), (0.45, 0.80)),
-        "tile": look.colour((0.05, 0.60), (0.02, 0.12), (0.55, 0.90)),
-        "carpet": look.colour((0.0, 1.0), (0.05, 0.30), (0.30, 0.60)),
-    }
-    pattern = str(rng.choice(sorted(floors)))
-    hue = float(rng.random())
-    wall = look.colour((hue, hue), (0.0, 0.22), (0.72, 0.98))
-    return Room(
-        x_min=-float(rng.uniform(1.0, 2.0)),
-        x_max=goal_x + float(rng.uniform(0.9, 2.2)),
-        y_min=-float(rng.uniform(1.9, 2.8)),
-        y_max=float(rng.uniform(1.9, 2.8)),
-        height=float(rng.uniform(2.3, 2.8)),
-        floor=look.surface(pattern, floors[pattern]),
-        wall=look.surface("wall", wall, accent=look.colour((0.0, 0.15), (0.0, 0.30), (0.35, 0.95))),
-        ceiling=look.surface("plaster", (0.93, 0.93, 0.91)),
+def _share(own: float | None, config: SimulationConfig) -> float:
+    return config.appearance if own is None else own
+
+
+def _camera(shift: Draw, config: SimulationConfig) -> Camera:
+    """The camera around its middle pose, which the settings may move; a setting that is None moves nothing."""
+    height, pitch, roll = shift(0.31, 0.37), shift(-0.10, 0.02), shift(-0.02, 0.02)
+    yaw, view = shift(-0.03, 0.03), shift(70.0, 82.0)
+    if config.camera_height_m is not None:
+        height += config.camera_height_m - 0.34
+    if config.camera_pitch_deg is not None:
+        pitch += math.radians(config.camera_pitch_deg) + 0.04
+    if config.camera_yaw_deg is not None:
+        yaw += math.radians(config.camera_yaw_deg)
+    if config.field_of_view_deg is not None:
+        view += config.field_of_view_deg - 76.0
+    forward = 0.10 if config.camera_forward_m is None else config.camera_forward_m
+    return Camera(forward, height, pitch, roll, yaw, view)
+
+
+def _second_box(
+    seed: int, config: SimulationConfig, box: Box, way_y: float, layout: Layout, side: Side
+) -> tuple[tuple[Box, ...], float]:
+    """Two boxes, one behind the other or side by side, and how far away the goal then stands."""
+    rng = np.random.default_rng([seed, 7])
+    place = Draw(rng, config.placement)
+    look = Draw(rng, _share(config.colours, config))
+    carton = look.surface("carton", look.colour((0.065, 0.105), (0.35, 0.60), (0.55, 0.85)))
+    other = replace(box, yaw=place(-0.2, 0.2), half_z=place(0.10, 0.14), surface=carton)
+    narrow, wide, behind = place(0.05, 0.25), place(0.88, 1.10), place(0.10, 0.40)
+    aside, goal_gap = place(-0.10, 0.10), place(1.50, 1.85)
+    if layout == "vert":
+        gap = box.half_x + other.half_x + behind
+        return (box, replace(other, x=box.x + gap, y=box.y + aside)), box.x + gap + goal_gap
+    apart = box.half_y + (wide if side == "straight" else narrow) / 2
+    middle = min(max(way_y + aside, -0.35), 0.35)
+    turned = replace(box, y=middle + apart, yaw=box.yaw / 3)
+    return (turned, replace(other, y=middle - apart, yaw=other.yaw / 3)), box.x + goal_gap
+
+
+def _cone(seed: int, config: SimulationConfig, basket: Basket) -> Basket:
+    look = Draw(np.random.default_rng([seed, 8]), _share(config.colours, config))
+    surface = look.surface("cone", look.colour((0.01, 0.09), (0.75, 1.0), (0.75, 1.0)), accent=(0.95, 0.95, 0.95))
+    return replace(
+        basket,
+        radius=look(0.16, 0.19),
+        height=look(0.50, 0.60),
+        surface=surface,
+        kind="target",
+        foot_share=1.0,
+        rim_share=0.2,
     )
 
 
-def _lights(look: _Draw, room: Room) -> tuple[Light, ...]:
-    lights = []
-    for share in (0.25, 0.75):
-        strength = look(0.55, 1.15)
-        lights.append(
-            Light(
-                x=room.x_min + (room.x_max - room.x_min) * share + look(-0.6, 0.6),
-                y=look(-1.4, 1.4),
-                z=room.height - 0.12,
-                colour=(strength * look(0.95, 1.08), strength, strength * look(0.85, 1.05)),
-            )
-        )
-    return tuple(lights)
-
-
-def _furniture(rng: np.random.Generator, look: _Draw, room: Room, most: int) -> tuple[Furniture, ...]:
-    """Cabinets and shelves along the walls, and a door, a window or a picture on them; the way itself stays free."""
-    pieces: list[Furniture] = []
-    for _ in range(int(rng.integers(most // 2, most + 1)) if most else 0):
-        wall = str(rng.choice(["left", "right", "far"]))
-        kind = str(rng.choice(["cabinet", "cabinet", "door", "window", "picture"]))
-        width, depth, height, middle = {
-            "cabinet": (rng.uniform(0.25, 0.6), rng.uniform(0.12, 0.22), rng.uniform(0.2, 0.9), None),
-            "door": (0.42, 0.02, 1.0, None),
-            "window": (rng.uniform(0.4, 0.7), 0.02, 0.45, 1.45),
-            "picture": (rng.uniform(0.2, 0.4), 0.02, rng.uniform(0.15, 0.3), 1.25),
-        }[kind]
-        z = height if middle is None else middle
-        along = (room.y_min + 0.9, room.y_max - 0.9) if wall == "far" else (0.2, room.x_max - 0.8)
-        at = float(rng.uniform(*along))
-        half = (depth, width) if wall == "far" else (width, depth)
-        x = room.x_max - depth if wall == "far" else at
-        y = at if wall == "far" else room.y_max - depth if wall == "left" else room.y_min + depth
-        colour = {
-            "cabinet": look.colour((0.0, 1.0), (0.02, 0.35), (0.30, 0.95)),
-            "door": look.colour((0.05, 0.12), (0.10, 0.50), (0.50, 0.90)),
-            "window": (0.80, 0.90, 1.0),
-            "picture": look.colour((0.0, 1.0), (0.30, 0.70), (0.40, 0.80)),
-        }[kind]
-        piece = Furniture(
-            x=float(x),
-            y=float(y),
-            z=float(z),
-            half_x=float(half[0]),
-            half_y=float(half[1]),
-            half_z=float(height),
-            surface=look.surface(kind, colour),
-            solid=kind == "cabinet",
-            glows=kind == "window",
-        )
-        if not any(_overlap(piece, other) for other in pieces):
-            pieces.append(piece)
-    return tuple(pieces)
-
-
-def _overlap(one: Furniture, other: Furniture, gap: float = 0.08) -> bool:
-    return (
-        abs(one.x - other.x) < one.half_x + other.half_x + gap
-        and abs(one.y - other.y) < one.half_y + other.half_y + gap
-    )
+def _floor_varied(seed: int, config: SimulationConfig, room: Room) -> Room:
+    """The room as it was drawn, or with the plank floor of a set without variety."""
+    if np.random.default_rng([seed, 9]).random() < config.textures:
+        return room
+    return replace(room, floor=replace(room.floor, pattern="plank", seed=0))

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Side = Literal["left", "right"]
+Side = Literal["left", "right", "straight"]
+"""The way past the boxes; "straight" leads between two boxes that stand side by side."""
+Goal = Literal["basket", "target"]
 Colour = tuple[float, float, float]
 """sRGB, each 0 to 1."""
 
@@ -42,14 +44,19 @@ class Box:
 
 @dataclass(frozen=True)
 class Basket:
-    """The goal: a round basket, wider at its rim than at its foot."""
+    """The goal: something round, a basket that is wider at its rim than at its foot, or a cone that is not."""
 
     x: float
     y: float
     radius: float
-    """m, at the rim."""
+    """m, where it is widest."""
     height: float
     surface: Surface
+    kind: Goal = "basket"
+    foot_share: float = 0.78
+    """Of the radius, at the floor."""
+    rim_share: float = 1.0
+    """Of the radius, at the top."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,7 @@ class Camera:
     yaw: float
     """Positive looks left."""
     field_of_view_deg: float
-    """Vertical, and horizontal too, as frames are square."""
+    """Vertical; horizontal too, where frames are square."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +127,10 @@ class Exposure:
     """Share of brightness lost in the corners."""
     noise: float
     """Standard deviation in 8-bit grey levels."""
+    color_gain: Colour = (1.0, 1.0, 1.0)
+    """Of each channel, applied to pixel values before the noise: how a matched camera differs from this one."""
+    color_offset: Colour = (0.0, 0.0, 0.0)
+    """In 8-bit grey levels, added after the gain."""
 
 
 @dataclass(frozen=True)
@@ -155,14 +166,29 @@ class Scene:
     frame_interval_s: float
     slip: float
     """Standard deviation of the wheels' slip as a share of the commanded speed."""
+    wording: str = ""
+    """What the robot is told instead of the program's own sentence; "" for that."""
 
     @property
     def instruction(self) -> str:
-        """What the robot is told. Its only two wordings differ in the side."""
-        what = "box" if len(self.boxes) == 1 else "boxes"
-        return f"Drive past the {what} on the {self.side} to the basket."
+        """What the robot is told. The program's own wordings of one world differ in the side alone."""
+        if self.wording:
+            return self.wording
+        what = "box" if len(self.boxes) == 1 else "two boxes"
+        way = f"straight past the {what}" if self.side == "straight" else f"past the {what} on the {self.side}"
+        return f"Drive {way} to the {self.basket.kind}."
 
     @property
     def scenario_label(self) -> str:
-        """The recorder's name of the scenario, for example "basket_1box_vert_left_core_medium"."""
-        return f"basket_{len(self.boxes)}box_{self.layout}_{self.side}_core_{self.distance}"
+        """The recorder's name of the scenario, for example "basket_1box_vert_left_core_medium".
+
+        The recorder names no goal in these scenarios but the basket; another one is told by the file's attributes.
+        """
+        goal = "basket_" if self.basket.kind == "basket" else ""
+        return f"{goal}{len(self.boxes)}box_{self.layout}_{self.side}_core_{self.distance}"
+
+    def side_of(self, box: Box) -> Literal["left", "right"]:
+        """The side on which the robot passes one box: between two, it has one on each hand."""
+        if self.side != "straight":
+            return self.side
+        return "left" if box.y < sum(other.y for other in self.boxes) / len(self.boxes) else "right"

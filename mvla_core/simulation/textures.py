@@ -124,6 +124,13 @@ def _basket(rng: np.random.Generator, colour: Grey, accent: Grey) -> Picture:
     return _put(picture, v < 0.12, np.minimum(1.0, 0.55 + 0.5 * colour))
 
 
+def _cone(rng: np.random.Generator, colour: Grey, accent: Grey) -> Picture:
+    """A marker cone: bands of the accent colour around it."""
+    _, v = _axes()
+    picture = _toned(colour, 1 + 0.05 * _noise(rng))
+    return _put(picture, (np.abs(v - 0.35) < 0.09) | (np.abs(v - 0.66) < 0.07), accent)
+
+
 def _cabinet(rng: np.random.Generator, colour: Grey, accent: Grey) -> Picture:
     """A front with two doors and their handles."""
     u, v = _axes()
@@ -166,6 +173,7 @@ PATTERNS: dict[str, Callable[[np.random.Generator, Grey, Grey], Picture]] = {
     "plaster": _plaster,
     "carton": _carton,
     "basket": _basket,
+    "cone": _cone,
     "cabinet": _cabinet,
     "door": _door,
     "window": _window,

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from mvla_core.errors import SimulationError
 from mvla_core.schema import Frame
 from mvla_core.simulation.config import TIMESTEP_S
+from mvla_core.simulation.gl_renderer import GlRenderer
 from mvla_core.simulation.mjcf import BuiltModel, build_model
 from mvla_core.simulation.ray_renderer import RayRenderer
 from mvla_core.simulation.scene import Pose, Scene
@@ -29,7 +30,7 @@ class _Running:
     position: npt.NDArray[np.intp]
     """Where x, y and yaw of the robot lie among the model's coordinates."""
     slip_rng: np.random.Generator
-    renderer: RayRenderer | None = None
+    renderer: RayRenderer | GlRenderer | None = None
     collided: bool = False
     frames_taken: int = 0
 
@@ -40,9 +41,16 @@ class World:
     Use: `reset(scene)`, then any of `frame()`, `step(...)`, `pose`, `collided`. One world may be reset many times.
     """
 
-    def __init__(self, image_size: int = 224) -> None:
-        """Make an empty world whose frames will be uint8 (image_size, image_size, 3)."""
-        self._image_size = image_size
+    def __init__(self, image_size: int = 224, image_width: int | None = None, *, renderer: str = "ray") -> None:
+        """Make an empty world.
+
+        Args:
+            image_size: Height of its frames in pixels, and their width where `image_width` is None.
+            image_width: In pixels.
+            renderer: "ray", or "gl" where this machine has EGL.
+        """
+        self._height, self._width = image_size, image_width or image_size
+        self._renderer = renderer
         self._state: _Running | None = None
 
     def reset(self, scene: Scene) -> None:
@@ -57,7 +65,14 @@ class World:
         data.qpos[position] = (scene.start.x, scene.start.y, scene.start.yaw)
         mujoco.mj_forward(built.model, data)
         robot = int(built.model.geom("robot").id)
+        self.close()
         self._state = _Running(scene, built, data, robot, position, np.random.default_rng([scene.seed, 3]))
+
+    def close(self) -> None:
+        """Give back what the graphics library holds; a reset does so too."""
+        if self._state is not None and isinstance(self._state.renderer, GlRenderer):
+            self._state.renderer.close()
+            self._state.renderer = None
 
     @property
     def _running(self) -> _Running:
@@ -113,11 +128,27 @@ class World:
                 now.collided = True
         mujoco.mj_forward(now.built.model, now.data)
 
+    def place_box(self, number: int, x: float, y: float) -> None:
+        """Put one of the scene's boxes somewhere else, upright and at rest: something that happens while the robot drives.
+
+        Args:
+            number: Of the box, from 0.
+            x: Of its middle, m.
+            y: Likewise. Nothing else may stand there.
+        """
+        now = self._running
+        joint = now.built.model.body(f"box{number}").jntadr[0]
+        place, speed = int(now.built.model.jnt_qposadr[joint]), int(now.built.model.jnt_dofadr[joint])
+        now.data.qpos[place : place + 7] = (x, y, now.scene.boxes[number].half_z, 1.0, 0.0, 0.0, 0.0)
+        now.data.qvel[speed : speed + 6] = 0.0
+        mujoco.mj_forward(now.built.model, now.data)
+
     def frame(self) -> Frame:
-        """What the front camera sees now: uint8 (image_size, image_size, 3), RGB."""
+        """What the front camera sees now: uint8 (height, width, 3), RGB."""
         now = self._running
         if now.renderer is None:
-            now.renderer = RayRenderer(now.scene, now.built, self._image_size)
+            make = GlRenderer if self._renderer == "gl" else RayRenderer
+            now.renderer = make(now.scene, now.built, self._height, self._width)
         frame = now.renderer.render(now.data, noise_seed=(now.scene.seed, 4, now.frames_taken))
         now.frames_taken += 1
         return frame

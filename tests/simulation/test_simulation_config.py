@@ -42,7 +42,7 @@ def test_an_unknown_name_gets_the_nearest_one() -> None:
         SimulationConfig.from_settings(imagesize=64)
 
 
-@pytest.mark.parametrize("renderer", ["gl", "rays", "", None])
+@pytest.mark.parametrize("renderer", ["glx", "rays", "", None])
 def test_an_unknown_renderer_is_refused(renderer: Any) -> None:
     with pytest.raises(SimulationError, match="expected 'ray', which needs no graphics library"):
         SimulationConfig(renderer=renderer)
