@@ -20,8 +20,8 @@ _BLOCK = 2**22
 def write_random_kosmos2(folder: Path, dtype: torch.dtype = torch.bfloat16) -> Path:
     """Write weights (3.3 GB in 16 bits), configuration and processor, so that `base_model` can name the folder.
 
-    The configuration is the default of transformers' `Kosmos2Config`, which is that of the published model. The tokenizer is a small
-    one that reads character by character: sentences are some tokens longer than with the real one.
+    The configuration is the default of transformers' `Kosmos2Config`, which is that of the published model. The tokenizer is a
+    small one that reads character by character: sentences are some tokens longer than with the real one.
     """
     config = Kosmos2Config(dtype=dtype)
     with torch.device("meta"):

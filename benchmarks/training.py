@@ -2,8 +2,8 @@
 
     python -m benchmarks.training [--base-model FOLDER] [--repeats 1]
 
-Without a folder of weights, random ones of the published size are written first (3.3 GB in a temporary folder). Each way trains in a
-process of its own, so that the peaks of memory are its own:
+Without a folder of weights, random ones of the published size are written first (3.3 GB in a temporary folder). Each way
+trains in a process of its own, so that the peaks of memory are its own:
 
 - naive: each window by itself, its four pictures through the vision tower and the language model every time, LoRA on the language
   model, as the briefing's loop;
@@ -12,8 +12,8 @@ process of its own, so that the peaks of memory are its own:
 
 Printed for each: core-seconds (on a GPU seconds) a window of forward and backward, what is computed once a frame, peak memory,
 arithmetic throughput (on a known GPU as a share of its peak: model FLOP utilisation), and the share of time spent waiting for data.
-The gradients of the first eight windows are compared between the naive loop and `briefing-fast`: they differ by the rounding of bf16
-alone; the tests compare them to 1e-6 in 32 bits. Nothing is asserted: figures belong to the machine they were measured on.
+The gradients of the first eight windows are compared between the naive loop and `briefing-fast`: they differ by the rounding of
+bf16 alone; the tests compare them to 1e-6 in 32 bits. Nothing is asserted: figures belong to the machine they were measured on.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mvla_core.commands.options import add_common, data_root, print_result
+from mvla_core.errors import UserInputError
 
 SUITES = ("quick", "full")
 
@@ -20,19 +21,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="quick: everything but what needs many new pictures or a training; full: also the shift ladder, more disturbed "
         "pictures, and policies trained without pictures and without instructions (default: %(default)s)",
     )
+    parser.add_argument(
+        "--other",
+        metavar="DATASET",
+        help="with --suite full: a further data set of the same robot, as the last rung of the shift ladder",
+    )
     add_common(parser, run)
 
 
 def run(options: argparse.Namespace) -> int:
     from mvla_core.commands.follow import run_to_end
+    from mvla_core.episodes.dataset import resolve_dataset
     from mvla_core.evaluation.results import load_results
     from mvla_core.jobs.folders import new_job_folder
     from mvla_core.runs.listing import read_run
 
     root = data_root(options)
     read_run(root, options.run_id)
-    folder = new_job_folder(root, "evaluate")
     config = {"run_id": options.run_id, "suite": options.suite}
+    if options.other is not None:
+        if options.suite != "full":
+            raise UserInputError(f"--other {options.other} needs --suite full: the quick suite has no rung for it.")
+        config["other_dataset"] = str(resolve_dataset(root, options.other).folder)
+    folder = new_job_folder(root, "evaluate")
     run_to_end(root, "evaluate", folder, config, title=f"evaluate {options.run_id}")
     results = load_results(root.run(options.run_id))
     print_result(options, results, describe(results))

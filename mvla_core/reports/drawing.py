@@ -47,6 +47,8 @@ class Palette:
     clock: str
     instruction: str
     repeat: str
+    nearest: str
+    blind: str
     good: str
     bad: str
 
@@ -62,6 +64,8 @@ LIGHT = Palette(
     clock="#c78500",
     instruction="#8f4fbf",
     repeat="#2f8f83",
+    nearest="#b5476f",
+    blind="#54708f",
     good="#1d8a55",
     bad="#c43d3d",
 )
@@ -72,8 +76,13 @@ BASELINE_COLOURS = {
     "frame_index": "clock",
     "instruction_clock": "instruction",
     "repeat_last": "repeat",
+    "nearest_picture": "nearest",
+    "nearest_picture_instruction": "nearest",
+    "picture_blind": "blind",
+    "instruction_blind": "blind",
 }
-"""Trivial predictor -> field of the palette."""
+"""Baseline -> field of the palette; the second of a colour is drawn dotted."""
+DOTTED_BASELINES = ("nearest_picture_instruction", "instruction_blind")
 
 Draw = Callable[[FigureBase, Palette], None]
 

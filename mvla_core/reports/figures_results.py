@@ -10,7 +10,16 @@ from matplotlib.figure import FigureBase
 from matplotlib.patches import Rectangle
 
 from mvla_core.evaluation.results import EpisodePredictions
-from mvla_core.reports.drawing import BASELINE_COLOURS, Palette, Panel, legend, percentages, tidy, whole_numbers
+from mvla_core.reports.drawing import (
+    BASELINE_COLOURS,
+    DOTTED_BASELINES,
+    Palette,
+    Panel,
+    legend,
+    percentages,
+    tidy,
+    whole_numbers,
+)
 
 Labels = Mapping[str, str]
 
@@ -108,7 +117,8 @@ def skill_panels(results: Mapping[str, Any], labels: Labels, names: Mapping[str,
         numbers = [row["step"] for row in rows]
         for name, value in baselines.items():
             colour = getattr(palette, BASELINE_COLOURS[name])
-            axes.plot(numbers, value["per_step"], color=colour, linewidth=1.2, linestyle=(0, (4, 2)), label=names[name])
+            dashes = (0, (1, 2)) if name in DOTTED_BASELINES else (0, (4, 2))
+            axes.plot(numbers, value["per_step"], color=colour, linewidth=1.2, linestyle=dashes, label=names[name])
         axes.plot(numbers, [row["rmse"] for row in rows], color=palette.policy, linewidth=2.0, label=labels["policy"])
         axes.set_ylim(bottom=0)
         whole_numbers(axes)

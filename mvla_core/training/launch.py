@@ -11,7 +11,7 @@ from typing import Any
 
 from mvla_core.datasets.action_classes import fit_action_classes
 from mvla_core.datasets.augmentation.recipe import AugmentationRecipe
-from mvla_core.datasets.normalise import ActionNormaliser
+from mvla_core.datasets.normalise import ActionNormaliser, check_teachable
 from mvla_core.datasets.split import Split, make_split
 from mvla_core.episodes.annotations import freeze, load_annotations
 from mvla_core.episodes.catalogue import load_sequences
@@ -152,7 +152,7 @@ def plan_training(
             would be wrong.
         PolicyError: Base weights are not on this machine; the message holds the command that downloads them.
         UserInputError: There is no such data set, or no such augmentation.
-        DatasetError: The data set cannot be split, or mixes action spaces.
+        DatasetError: The data set cannot be split, mixes action spaces, or has no actions that could teach anything.
     """
     recipe = resolve_recipe(preset, overrides, seed)
     gpus = cuda_devices()
@@ -165,9 +165,9 @@ def plan_training(
     data = scan_curated(root, ref, annotations=annotations)
     _check_action_spaces(ref.name, data.episodes)
     split = _split(data.episodes, recipe, split_seed)
-    notes = _notes(data.episodes, split, recipe)
+    train = [data.by_id(name) for name in split.train]
+    notes = _notes(data.episodes, split, recipe) + check_teachable(load_sequences(train), train[0].action_space)
     if augmentation:
-        train = [data.by_id(name) for name in split.train]
         notes += [finding.message for finding in check_augmentation(root, augmentation, train, recipe.seed)]
     return Plan(root, ref, preset, recipe, annotations, data, split, augmentation, gpus, tuple(notes))
 

@@ -106,8 +106,7 @@ def _train(
     augmentation = read_augmentation(run.augmentation) if recipe.augmentation else None
     copies = draw_copies(augmentation, train_infos, train_sequences, recipe.seed) if augmentation else []
     taught = train_sequences + [copy.sequence for copy in copies]
-    for note in check_teachable(taught, train_infos[0].action_space):
-        progress.note(note, "warning")
+    check_teachable(taught, train_infos[0].action_space)  # What it has to say is among the notes of the configuration.
     spec = policy_spec(recipe, train_infos[0].action_space, taught)
 
     progress.stage("Load the pretrained weights")
