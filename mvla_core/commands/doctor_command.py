@@ -151,16 +151,15 @@ def _kosmos(root: DataRoot) -> list[Check]:
 
 
 def _renderer(root: DataRoot) -> list[Check]:
-    there = importlib.util.find_spec("mujoco") is not None
-    return [
-        Check(
-            "renderer",
-            "ok" if there else "missing",
-            "ray (needs no graphics library)" if there else "not installed",
-            "simulated episodes",
-            "" if there else INSTALL,
-        )
-    ]
+    if importlib.util.find_spec("mujoco") is None:
+        return [Check("renderer", "missing", "not installed", "simulated episodes", INSTALL)]
+    from mvla_core.simulation.gl_renderer import gl_problem
+
+    problem = gl_problem()
+    if not problem:
+        return [Check("renderer", "ok", "ray (the default) and gl (OpenGL through EGL)", "simulated episodes")]
+    fix = "only for the renderer gl: pip install PyOpenGL; on Debian also libegl1 and libgl1"
+    return [Check("renderer", "ok", f"ray (needs no graphics library); no gl: {problem}", "simulated episodes", fix)]
 
 
 SOURCES: tuple[Callable[[DataRoot], list[Check]], ...] = (

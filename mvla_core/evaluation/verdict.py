@@ -69,10 +69,13 @@ def _collapsed_mean(facts: Facts) -> Values | None:
 def _blind(facts: Facts) -> Values | None:
     found = facts.ablations(PICTURES).values()
     still = all(below(each["change"]["high"], threshold("ablation_change")) for each in found)
+    return most(found, "change") if found and still else None
+
+
+def _blind_harmless(facts: Facts) -> Values | None:
+    found = facts.ablations(PICTURES).values()
     harmless = all(below(each["rise"]["high"], threshold("ablation_error")) for each in found)
-    if not found or not (still or (harmless and facts.beats("constant"))):
-        return None
-    return {**most(found, "change"), **most(found, "rise")}
+    return {**most(found, "change"), **most(found, "rise")} if found and harmless and facts.beats("constant") else None
 
 
 def _deaf(facts: Facts) -> Values | None:
@@ -145,6 +148,7 @@ RULES: dict[str, Callable[[Facts], Values | None]] = {
     "collapsed_direction": _collapsed_direction,
     "collapsed_mean": _collapsed_mean,
     "blind": _blind,
+    "blind_harmless": _blind_harmless,
     "deaf": _deaf,
     "averaging": _averaging,
     "memorised_script": _memorised_script,

@@ -27,10 +27,10 @@ KINDS = (
 
 GPU_KINDS = ("train", "preflight", "evaluate", "features", "experiment", "drive")
 """Kinds that compute on a GPU where there is one, and therefore wait for a slot of it."""
-RESUMABLE = ("train", "evaluate", "report", "scan", "pictures", "features", "experiment", "drive")
+RESUMABLE = ("train", "evaluate", "report", "scan", "pictures", "features", "experiment", "drive", "simulate")
 """Kinds that may work again in the folder they had: a training goes on from its newest checkpoint, an experiment keeps the
-trainings that it has finished, closed-loop driving its finished trials, the others begin again and write the same results. A
-simulation or an import would record or import what it has already: those are started anew."""
+trainings that it has finished, closed-loop driving its finished trials, a simulation the episodes of its journal; the others
+begin again and write the same results. An import would find what it has imported already: it is started anew."""
 
 Status = Literal["queued", "running", "paused", "stopping", "succeeded", "failed", "stopped", "interrupted", "lost"]
 STARTED: tuple[Status, ...] = ("running", "paused", "stopping")

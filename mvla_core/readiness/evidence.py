@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mvla_core.datasets.split import Split
+from mvla_core.driving.results import has_driven, is_stale, load_driven
 from mvla_core.episodes.catalogue import EPISODE_SUFFIXES
 from mvla_core.episodes.reader import open_episode
 from mvla_core.errors import EpisodeError
@@ -20,8 +21,9 @@ from mvla_core.runs.listing import read_run
 
 Values = Mapping[str, Any]
 
-RESULTS, AUDIT, PREDICTIONS, SPLIT = (
+RESULTS, DRIVEN, AUDIT, PREDICTIONS, SPLIT = (
     "evaluation/results.json",
+    "evaluation/closed_loop.json",
     "evaluation/audit.json",
     "evaluation/predictions.npz",
     "split.json",
@@ -107,6 +109,7 @@ class Gathered:
         predictions: By held-out episode, or empty.
         robot: What the user says of the robot.
         frame_rate_hz: Of the recordings; None where they do not tell.
+        driven: `evaluation/closed_loop.json`; empty where the policy, as it is now, was not driven.
     """
 
     run: RunFolder
@@ -117,6 +120,7 @@ class Gathered:
     predictions: Sequence[EpisodePredictions]
     robot: Robot
     frame_rate_hz: float | None
+    driven: Values = field(default_factory=dict)
 
     @property
     def evaluated(self) -> bool:
@@ -147,8 +151,9 @@ def gather(root: DataRoot, run_id: str, robot: Robot, *, with_predictions: bool 
     run = root.run(run_id)
     config = table(read_json(run.config))
     split = Split.from_json(read_json(run.split)) if run.split.is_file() else None
+    driven = load_driven(run) if has_driven(run) and not is_stale(run) else {}
     if not run.evaluation_results.is_file():
-        return Gathered(run, config, split, {}, {}, (), robot, None)
+        return Gathered(run, config, split, {}, {}, (), robot, None, driven)
     results = load_results(run)
     return Gathered(
         run,
@@ -159,6 +164,7 @@ def gather(root: DataRoot, run_id: str, robot: Robot, *, with_predictions: bool 
         load_predictions(run) if with_predictions and run.predictions.is_file() else (),
         robot,
         _frame_rate(config, split, results),
+        driven,
     )
 
 

@@ -5,7 +5,10 @@ something yet, its agreed place is read all the same and the gate is "not measur
 |---|---|
 | `latency` | `p99_ms`, `frame_rate_hz` at will |
 | `shift.rungs` | list of `{"name", "kind", "skill", "skill_low", "skill_high"}`; skill over the better clock |
-| `closed_loop.success`, `closed_loop.edge_cases` | `{"value", "low", "high"}` of all driven trials, and of those in edge cases |
+
+| place in `evaluation/closed_loop.json` | form |
+|---|---|
+| `closed_loop.success`, `closed_loop.edge_cases` | `{"value", "low", "high"}` of the general suites' trials, and of those in edge cases |
 | `safety.out_of_range`, `safety.stale_command` | `{"tried", "held"}`: provoked how often, and kept safe how often |
 
 The kind of a rung is "picture" (light, blur, noise, camera) or "place" (held-out scenario, session, time of day, data set).
@@ -21,6 +24,7 @@ from mvla_core.datasets.split import PARTS
 from mvla_core.evaluation.facts import Facts
 from mvla_core.readiness.evidence import (
     AUDIT,
+    DRIVEN,
     RESULTS,
     SPLIT,
     Evidence,
@@ -177,8 +181,8 @@ def latency(gathered: Gathered) -> Evidence:
 
 
 def new_environment_tested(gathered: Gathered) -> Evidence:
-    """Rungs of the shift ladder that were measured."""
-    rungs = _rungs(gathered)
+    """Rungs of the shift ladder away from what was trained on that were measured."""
+    rungs = [rung for rung in _rungs(gathered) if rung.get("kind") in ("picture", "place")]
     where = f"{RESULTS}: shift.rungs"
     return Evidence(float(len(rungs)), stored=where) if rungs else unmeasured("no_shift", where)
 
@@ -221,7 +225,7 @@ def edges_driven(gathered: Gathered) -> Evidence:
 
 
 def _driven(gathered: Gathered, key: str) -> Evidence:
-    where, loop = f"{RESULTS}: closed_loop.{key}", table(gathered.results.get("closed_loop"))
+    where, loop = f"{DRIVEN}: closed_loop.{key}", table(gathered.driven.get("closed_loop"))
     return interval_of(loop.get(key), where) if table(loop.get(key)) else unmeasured("not_driven", where)
 
 
@@ -234,7 +238,7 @@ def stale_command(gathered: Gathered) -> Evidence:
 
 
 def _held(gathered: Gathered, key: str) -> Evidence:
-    where, found = f"{RESULTS}: safety.{key}", table(table(gathered.results.get("safety")).get(key))
+    where, found = f"{DRIVEN}: safety.{key}", table(table(gathered.driven.get("safety")).get(key))
     tried, held = number(found.get("tried")), number(found.get("held"))
     if not tried or held is None:
         return unmeasured("not_provoked", where)

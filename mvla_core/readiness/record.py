@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mvla_core.datasets.split import PARTS, Split
+from mvla_core.driving.results import results_path
 from mvla_core.episodes.annotations import frozen
 from mvla_core.episodes.curation import scan_curated
 from mvla_core.episodes.dataset import DatasetRef, resolve_dataset
@@ -187,7 +188,7 @@ def _run_files(run: RunFolder) -> list[Path]:
 
 
 def _evaluation_files(run: RunFolder) -> list[Path]:
-    return [path for path in (run.evaluation_results, audit_path(run), run.predictions) if path.is_file()]
+    return [path for path in (run.evaluation_results, results_path(run), audit_path(run), run.predictions) if path.is_file()]
 
 
 def reproduce(run_id: str, config: Mapping[str, Any]) -> dict[str, str]:

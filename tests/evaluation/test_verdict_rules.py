@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mvla_core.evaluation.ablations import ABLATIONS, swapped
+from mvla_core.evaluation.ablations import ABLATIONS, PICTURES, swapped
 from mvla_core.evaluation.facts import REQUIRED, clock_on_data, rule_file, threshold
 from mvla_core.evaluation.measure_baselines import LEARNED, NEAREST
 from mvla_core.evaluation.verdict import LABELS, RULES, judge
@@ -193,6 +193,23 @@ def test_averaging_names_both_sides_and_its_strength() -> None:
     assert "on the left in 10 episodes and on the right in 10" in verdict["sentence"]
     assert "20 % of their sideways speed (95 % interval 15 to 25 %)" in verdict["sentence"]
     assert [item["for"] for item in verdict["evidence"] if item["code"] == "opposites"] == [False]
+
+
+@pytest.mark.parametrize(
+    ("change", "rise", "rule"),
+    [(0.02, 0.6, "blind"), (0.5, 0.0, "blind_harmless"), (0.5, 0.6, "learned")],
+)
+def test_blind_is_who_does_not_move_or_does_not_err_more_without_pictures(
+    change: float, rise: float, rule: str
+) -> None:
+    narrow = {
+        "measured": True,
+        "change": {"value": change, "low": change - 0.01, "high": change + 0.01},
+        "rise": {"value": rise, "low": rise - 0.01, "high": rise + 0.01},
+    }
+    sick = results(HEALTHY)
+    sick["ablations"] = {**sick["ablations"], **dict.fromkeys(PICTURES, narrow)}
+    assert judge(sick)["rule"] == rule
 
 
 def test_a_twin_that_was_trained_without_pictures_has_to_be_beaten_too() -> None:

@@ -151,9 +151,9 @@ def test_stopped_training_goes_on_in_its_folder(bench: Bench) -> None:
 
 
 def test_what_cannot_go_on_is_not_resumed(bench: Bench) -> None:
-    job = bench.finished(bench.submit("fail"))
+    job = bench.finished(bench.submit("fail", kind="import"))
     assert not job.resumable
-    with pytest.raises(JobError, match=r"simulate, failed\) cannot be resumed"):
+    with pytest.raises(JobError, match=r"import, failed\) cannot be resumed"):
         bench.queue.resume(job.id)
     train = bench.working(bench.submit("wait", kind="train"))
     with pytest.raises(JobError, match="is running; only a job that has ended"):

@@ -81,10 +81,12 @@ def test_the_agreed_places_are_read(gathered: Gathered) -> None:
     other = {"name": "blur", "kind": "picture", "skill": 0.5, "skill_low": 0.4, "skill_high": 0.6}
     added = {
         "shift": {"rungs": [other, rung]},
+    }
+    driven = {
         "closed_loop": {"success": {"value": 0.9, "low": 0.81, "high": 0.95}},
         "safety": {"stale_command": {"tried": 20, "held": 19}, "out_of_range": {"tried": 20, "held": 20}},
     }
-    decided = decide(replace(gathered, results={**gathered.results, **added}), default_gates())
+    decided = decide(replace(gathered, results={**gathered.results, **added}, driven=driven), default_gates())
     assert found(decided, "new_environment_tested").evidence.value == 2
     shift = found(decided, "shift_pictures")
     assert (shift.evidence.values["rung"], shift.status) == ("dark", "met")
@@ -97,8 +99,8 @@ def test_the_agreed_places_are_read(gathered: Gathered) -> None:
 
 @pytest.mark.parametrize("junk", [None, 7, "x", [], {"rungs": 3}, {"success": "high"}, {"rungs": [{"skill": "x"}]}])
 def test_junk_in_an_agreed_place_counts_for_nothing(gathered: Gathered, junk: Any) -> None:
-    added = {"shift": junk, "closed_loop": junk, "safety": junk, "latency": junk}
-    decided = decide(replace(gathered, results={**gathered.results, **added}), default_gates())
+    added, driven = {"shift": junk, "latency": junk}, {"closed_loop": junk, "safety": junk}
+    decided = decide(replace(gathered, results={**gathered.results, **added}, driven=driven), default_gates())
     for name in ("shift_pictures", "new_environment_tested", "closed_loop", "stale_command", "latency"):
         assert found(decided, name).status == "not_measured"
 
