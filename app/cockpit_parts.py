@@ -39,7 +39,7 @@ def best_run(runs: Sequence[RunSummary]) -> RunRecord | None:
 
     def honest(record: RunRecord) -> tuple[bool, float, float]:
         low = float("-inf") if record.skill_low is None else record.skill_low
-        return record.verdict not in ("", "cannot_tell"), low, record.summary.created or 0.0
+        return record.verdict not in ("", "cannot_tell", "leaked_split"), low, record.summary.created or 0.0
 
     return max(found, key=honest, default=None)
 

@@ -36,7 +36,7 @@ _SECTION_OF = {
     "variation": ERRORS,
     "recall": ERRORS,
     "rare_direction": ERRORS,
-    "averages": ERRORS,
+    "opposites": ERRORS,
     "pictures": INPUTS,
     "instruction": INPUTS,
     "history": INPUTS,
