@@ -19,8 +19,10 @@ from mvla_core.errors import MvlaError
 from mvla_core.layout import RunFolder
 from mvla_core.runs.listing import RunSummary
 
-SECONDS_A_TRIAL = 3.0
+SECONDS_A_TRIAL = 2.0
 """Of a trial with the compact policy on one core, as measured: see `docs/driving.md`."""
+CHANCE = 0.05
+"""A difference is told where the interval leaves out zero and McNemar's test is below this: with few worlds they may disagree."""
 FILMS_A_ROW = 3
 FILMS_AT_ONCE = 6
 CHOICES = {"similar": ("similar",), "general": tuple(GENERAL), "edge cases": tuple(EDGE_CASES), "all": tuple(SUITES)}
@@ -208,7 +210,7 @@ def show_comparison(run: RunSummary, results: Mapping[str, Any], others: Sequenc
 
 
 def _paired_sentence(pair: Mapping[str, Any]) -> str:
-    certain = pair["low"] > 0 or pair["high"] < 0
+    certain = (pair["low"] > 0 or pair["high"] < 0) and pair["p_value"] < CHANCE
     said = (
         f"{100 * pair['difference']:+.0f} points (95 %: {100 * pair['low']:+.0f} to {100 * pair['high']:+.0f}) on "
         f"{count(pair['trials'], 'world')}; only this run {pair['only_second']}, only the other {pair['only_first']}, "

@@ -66,23 +66,28 @@ def generator_of(seed: int, what: int) -> np.random.Generator:
     return np.random.default_rng([seed, what])
 
 
-def rooms_of(seed: int) -> list[int]:
+def rooms_of(seed: int, episodes: int = EPISODES) -> list[int]:
     """The rooms of the episodes of a seed, each another one."""
-    return [int(room) for room in generator_of(seed, 5).permutation(ROOMS)[:EPISODES]]
+    return [int(room) for room in generator_of(seed, 5).permutation(ROOMS)[:episodes]]
 
 
-def varied_pictures(seed: int) -> list[tuple[int, Frames]]:
+def varied_pictures(seed: int, episodes: int = EPISODES) -> list[tuple[int, Frames]]:
     """How far the box is at the start of each episode, and its pictures; the same for every case of a seed."""
-    starts = generator_of(seed, 1).integers(1, 8, EPISODES)
-    return [(int(far), approach(int(far), room)) for far, room in zip(starts, rooms_of(seed), strict=True)]
+    starts = generator_of(seed, 1).integers(1, 8, episodes)
+    return [(int(far), approach(int(far), room)) for far, room in zip(starts, rooms_of(seed, episodes), strict=True)]
 
 
-def honest_drives(seed: int) -> list[Drive]:
+def honest_drives(seed: int, episodes: int = EPISODES) -> list[Drive]:
     """The picture says when, the instruction says on which side."""
     return [
         Drive(frames, passing(far, SIDES[number % 2]), TOLD[SIDES[number % 2]])
-        for number, (far, frames) in enumerate(varied_pictures(seed))
+        for number, (far, frames) in enumerate(varied_pictures(seed, episodes))
     ]
+
+
+def many_honest_drives(seed: int) -> list[Drive]:
+    """As honest, with half as many episodes more: of twelve held-out ones most meet another that drives differently."""
+    return honest_drives(seed, EPISODES * 3 // 2)
 
 
 def script_drives(seed: int) -> list[Drive]:
@@ -160,7 +165,13 @@ def write_drives(folder: Path, drives: list[Drive], instructions: list[str] | No
 CASES: dict[str, Case] = {
     case.name: case
     for case in (
-        Case("honest", "learned", "nothing: the picture says when, the instruction on which side", honest_drives),
+        Case(
+            "honest",
+            "learned",
+            "nothing: the picture says when, the instruction on which side; sixty episodes, and time to learn both",
+            many_honest_drives,
+            recipe={"lora_targets": "text_all", "learning_rate": 2e-3, "epochs": 16},
+        ),
         Case("script", "memorised_script", "every episode drives the same way at the same frames", script_drives),
         Case("no_pictures", "blind", "the instruction alone tells what to do; pictures vary for nothing", told_drives),
         Case(
