@@ -88,7 +88,7 @@ def kept_name(name: str) -> str:
         raise UserInputError(
             f"The file {name[-80:]!r} cannot be imported: expected one that ends in {', '.join(UPLOADED_SUFFIXES)}."
         )
-    return identifier_from(name[: -len(ending)], "recording") + ending
+    return (identifier_from(name[: -len(ending)], "recording").rstrip(".") or "recording") + ending
 
 
 def check_room(folder: Path, wanted_bytes: int) -> None:

@@ -54,10 +54,16 @@ T = TypeVar("T")
 
 
 class JobDatabase:
-    """Runs operations on the queue's file and knows nothing of what they do."""
+    """Runs operations on the queue's file and knows nothing of what they do.
 
-    def __init__(self, root: DataRoot) -> None:
+    Args:
+        root: The data root that holds the file.
+        makes_folder: Whether a data root that is not there is made; the runner must not bring back one that was just deleted.
+    """
+
+    def __init__(self, root: DataRoot, *, makes_folder: bool = True) -> None:
         self._root = root
+        self._makes_folder = makes_folder
         self._path = root.jobs_database
 
     def read(self, operation: Callable[[sqlite3.Connection], T]) -> T:
@@ -104,7 +110,8 @@ class JobDatabase:
 
     def _connect(self) -> sqlite3.Connection:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            if self._makes_folder:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
             connection = self._open()
             try:
                 if _version(connection) != len(MIGRATIONS):

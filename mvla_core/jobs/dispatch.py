@@ -19,7 +19,7 @@ class Dispatch:
 
     def __init__(self, root: DataRoot) -> None:
         self._root = root
-        self._database = JobDatabase(root)
+        self._database = JobDatabase(root, makes_folder=False)
         self._held: tuple[int, sqlite3.Connection] | None = None
 
     def hold(self) -> None:

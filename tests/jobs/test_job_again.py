@@ -190,9 +190,9 @@ def test_interrupted_jobs_stay_so_without_that_choice_or_where_they_cannot_go_on
     interrupt(bench, job)
     assert bench.finished(job).status == "interrupted"
     write_preferences(bench.root, QueuePreferences(resume_interrupted=True))
-    recording = bench.working(bench.submit("wait"))
-    interrupt(bench, recording)
-    assert bench.finished(recording).status == "interrupted"
+    copying = bench.working(bench.submit("wait", kind="import"))
+    interrupt(bench, copying)
+    assert bench.finished(copying).status == "interrupted"
     tired = bench.working(bench.submit("wait", kind="train"))
     bench.change_row(tired, attempt=5)
     interrupt(bench, tired)
