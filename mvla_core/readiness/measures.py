@@ -8,7 +8,7 @@ something yet, its agreed place is read all the same and the gate is "not measur
 
 | place in `evaluation/closed_loop.json` | form |
 |---|---|
-| `closed_loop.success`, `closed_loop.edge_cases` | `{"value", "low", "high"}` of the general suites' trials, and of those in edge cases |
+| `closed_loop.success`, `closed_loop.edge_cases` | `{"value", "low", "high"}`: the general suites' trials, those in edge cases |
 | `safety.out_of_range`, `safety.stale_command` | `{"tried", "held"}`: provoked how often, and kept safe how often |
 
 The kind of a rung is "picture" (light, blur, noise, camera) or "place" (held-out scenario, session, time of day, data set).

@@ -188,7 +188,9 @@ def _run_files(run: RunFolder) -> list[Path]:
 
 
 def _evaluation_files(run: RunFolder) -> list[Path]:
-    return [path for path in (run.evaluation_results, results_path(run), audit_path(run), run.predictions) if path.is_file()]
+    return [
+        path for path in (run.evaluation_results, results_path(run), audit_path(run), run.predictions) if path.is_file()
+    ]
 
 
 def reproduce(run_id: str, config: Mapping[str, Any]) -> dict[str, str]:
