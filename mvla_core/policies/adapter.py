@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 from peft import PeftModel
 
 from mvla_core.datasets.windows import observed_frames
@@ -108,6 +109,14 @@ class LoadedPolicy:
         windows = torch.from_numpy(observed_frames(last, self.spec.window_size))
         normalised = self._network.predict(features, self._read(instruction), windows)
         return self.spec.normaliser.invert(normalised.numpy())
+
+    def frame_vectors(self, features: npt.NDArray[Any], instruction: str) -> Tensor:
+        """Return what the whole backbone makes of each frame under an instruction, (T, D), of features of `encode_frames`."""
+        return self._network.frame_vectors(features, self._read(instruction))
+
+    def predict_window(self, vectors: Tensor) -> npt.NDArray[np.float32]:
+        """Return the chunk that follows a window of `frame_vectors`, (window_size, D): (chunk_size, A), physical units."""
+        return self.spec.normaliser.invert(self._network.predict_window(vectors).numpy())
 
     def _read(self, instruction: str) -> Instructions:
         if instruction not in self._instructions:

@@ -151,14 +151,30 @@ class ActionPolicy(PreTrainedModel):  # type: ignore[misc]
     @torch.no_grad()
     def predict_outputs(self, features: npt.NDArray[Any], instructions: Instructions, window_index: Tensor) -> Tensor:
         """Return the head's outputs, (N, C, O) on the policy's device; else as `predict`."""
-        device = self.action_head.out.weight.device
+        outputs: Tensor = self.action_head(self.frame_vectors(features, instructions), window_index.to(self._place))
+        return outputs
+
+    @torch.no_grad()
+    def frame_vectors(self, features: npt.NDArray[Any], instructions: Instructions) -> Tensor:
+        """Return the vector of each frame, (F, D) on the policy's device, a few frames at a time. Arguments as of `predict`."""
         vectors = []
         for begin in range(0, len(features), _PREDICT_FRAMES):
-            some = torch.from_numpy(np.array(features[begin : begin + _PREDICT_FRAMES])).to(device)
-            index = torch.zeros(len(some), dtype=torch.int64, device=device)
+            some = torch.from_numpy(np.array(features[begin : begin + _PREDICT_FRAMES])).to(self._place)
+            index = torch.zeros(len(some), dtype=torch.int64, device=self._place)
             vectors.append(self.encode_frames(some, instructions, index).to(self.action_head.out.weight.dtype))
-        outputs: Tensor = self.action_head(torch.cat(vectors), window_index.to(device))
-        return outputs
+        return torch.cat(vectors)
+
+    @torch.no_grad()
+    def predict_window(self, vectors: Tensor) -> Tensor:
+        """Return the chunk that follows a window of `frame_vectors`, (W, D): float32 (C, A), normalised, on the CPU."""
+        window = torch.arange(len(vectors), device=self._place)[None]
+        actions: Tensor = self.action_head.actions(self.action_head(vectors, window))
+        return actions[0].float().cpu()
+
+    @property
+    def _place(self) -> torch.device:
+        place: torch.device = self.action_head.out.weight.device
+        return place
 
     def _init_weights(self, module: nn.Module) -> None:
         """Keep torch's own initialisation; pretrained weights are loaded, the rest is fine as torch makes it."""
