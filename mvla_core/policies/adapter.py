@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 from peft import PeftModel
+from torch import Tensor
 
 from mvla_core.datasets.windows import observed_frames
 from mvla_core.episodes.frame_features import FrameEncoder, frame_features
