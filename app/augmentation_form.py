@@ -136,10 +136,15 @@ def _add(draft: Draft, words: AugmentationWords, text: PageText) -> None:
     # Another number of steps is another box: it is empty again after each choice.
     key = draft.key("add", len(draft.steps), draft.steps[-1].number if draft.steps else 0)
 
+    def added_once(now: Draft, chosen: str) -> Draft:
+        # Streamlit calls again for the same choice where a further event reaches a page that has not been drawn to its end.
+        drawn = [each.number for each in draft.steps]
+        return now.added(chosen) if [each.number for each in now.steps] == drawn else now
+
     def add() -> None:
         chosen = st.session_state[key]
         if chosen is not None:
-            change_draft(draft.name, lambda now: now.added(chosen))
+            change_draft(draft.name, lambda now: added_once(now, chosen))
 
     st.selectbox(
         text.say("augmentation.add"),
