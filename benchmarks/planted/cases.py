@@ -178,7 +178,7 @@ CASES: dict[str, Case] = {
             "deaf",
             "deaf",
             "data as honest, but the training heard instructions that were dealt out anew",
-            honest_drives,
+            many_honest_drives,
             heard=shuffled_instructions,
         ),
         Case(
