@@ -29,6 +29,7 @@ def ask(capsys: pytest.CaptureFixture[str], root: DataRoot, *arguments: str) -> 
     return value
 
 
+@pytest.mark.slow
 def test_check_then_seeds_then_extension(recorded: DataRoot, capsys: pytest.CaptureFixture[str]) -> None:
     checked = ask(capsys, recorded, "train", "lab", *SHORT, "--check")
     assert checked["forecast"]["measured"]

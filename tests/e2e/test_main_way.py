@@ -91,8 +91,8 @@ def test_the_main_way(server: Server, page: Page, recordings: Path, repository: 
         # Evaluate: a verdict, the baselines, and predicted over true velocities.
         page.goto(f"{again.url}/evaluate?run={job.folder.path.name}")
         page.get_by_role("button", name="Evaluate", exact=True).click()
-        expect(page.get_by_text("Why this verdict")).to_be_visible(timeout=TRAINING_LIMIT_MS)
-        expect(page.locator("section.player .legend")).to_contain_text("predicted")
+        expect(page.get_by_role("tab", name="Why", exact=True)).to_be_visible(timeout=TRAINING_LIMIT_MS)
+        expect(page.locator("section.overlay .legend")).to_contain_text(job.folder.path.name)
         assert painted_pixels(page, "section.player canvas.chart") > 200, "velocities are drawn"
 
         # Report: written, read, downloaded.
