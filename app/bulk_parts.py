@@ -38,19 +38,27 @@ def show_bulk(targets: Targets) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         what = st.selectbox("Do to all that are shown", list(_ACTIONS), key="bulk_what", width=230)
         hint = _ACTIONS[what][0]
-        text = st.text_input("Value", key=f"bulk_value_{hint}", placeholder=hint, width=280) if hint else ""
+        if hint:
+            st.text_input("Value", key=_value_key(what), placeholder=hint, width=280)
         st.button(
             f"Apply to {count(len(targets), 'episode')}",
             key="bulk_apply",
             icon=":material/done_all:",
             disabled=not targets,
-            on_click=apply_to_all,
-            args=(what, text.strip(), targets),
+            on_click=_apply_to_all,
+            args=(targets,),
         )
 
 
-def apply_to_all(what: str, text: str, targets: Targets) -> None:
+def _value_key(what: str) -> str:
+    return f"bulk_value_{_ACTIONS[what][0]}"
+
+
+def _apply_to_all(targets: Targets) -> None:
     """Make one kind of change to many episodes; each data set gets one step, which one undo takes back."""
+    # What was entered is read now: a click right after it comes before the next drawing, whose arguments would be old.
+    what: str = st.session_state["bulk_what"]
+    text: str = st.session_state.get(_value_key(what), "").strip() if _ACTIONS[what][0] else ""
     title = f"{what}{': ' + text if text else ''} ({count(len(targets), 'episode')})"
     try:
         changes: dict[str, dict[str, Change]] = {}

@@ -79,10 +79,11 @@ def _exclusion(info: EpisodeInfo, state: dict[str, Any]) -> None:
             st.button("Take back in", key=_key(info, "include"), on_click=_act, args=(info, "include"))
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        reason = st.text_input(
+        key = _key(info, "reason", state["reason"])
+        st.text_input(
             "Exclude because",
             value=state["reason"],
-            key=_key(info, "reason", state["reason"]),
+            key=key,
             max_chars=MAX_REASON_CHARACTERS,
             help="An excluded episode stays where it is and takes no part in audit, training and evaluation.",
         )
@@ -90,8 +91,8 @@ def _exclusion(info: EpisodeInfo, state: dict[str, Any]) -> None:
             "Exclude",
             key=_key(info, "exclude"),
             icon=":material/block:",
-            on_click=_act,
-            args=(info, "exclude", reason.strip() or DEFAULT_REASON),
+            # Read at the click: a reason that was entered right before it has not been drawn yet.
+            on_click=lambda: _act(info, "exclude", st.session_state[key].strip() or DEFAULT_REASON),
         )
 
 

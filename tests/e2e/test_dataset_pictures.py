@@ -46,7 +46,8 @@ def test_looking_at_the_pictures(repository: Path, root: DataRoot, page: Page, t
         assert "part=pictures" in page.url
         pair = page.locator("figure img").first
         expect(pair).to_be_visible()
-        assert pair.evaluate("picture => picture.complete && picture.naturalWidth > 0")
+        expect(pair).to_have_js_property("complete", True)
+        expect(pair).not_to_have_js_property("naturalWidth", 0)
         expect(page.get_by_text("driven left").first).to_be_visible()
         page.get_by_role("link", name="frame").first.click()
         expect(page.locator("section.player")).to_be_visible(timeout=30_000)

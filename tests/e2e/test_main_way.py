@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from .conftest import Server, start_server
 pytestmark = pytest.mark.browser
 
 TRAINING_LIMIT_MS = 240_000
+DRAWING_LIMIT_S = 10.0
 
 
 @pytest.fixture
@@ -26,11 +28,14 @@ def server(repository: Path, tmp_path: Path) -> Iterator[Server]:
     server.kill()
 
 
-def painted_pixels(page: Page, canvas: str) -> int:
-    """How many pixels of a canvas differ from its first one: 0 means that nothing was drawn."""
+def wait_until_drawn(page: Page, canvas: str, pixels: int) -> None:
+    """Wait until more than so many pixels of a canvas differ from its first one, as they do once something is drawn."""
     script = """canvas => { const p = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
         let n = 0; for (let i = 4; i < p.length; i += 4) if (p[i] != p[0] || p[i+1] != p[1] || p[i+2] != p[2]) n++; return n }"""
-    return int(page.locator(canvas).first.evaluate(script))
+    deadline = time.monotonic() + DRAWING_LIMIT_S
+    while page.locator(canvas).first.evaluate(script) <= pixels:
+        assert time.monotonic() < deadline, f"nothing was drawn on {canvas}"
+        page.wait_for_timeout(100)
 
 
 def test_the_main_way(server: Server, page: Page, recordings: Path, repository: Path, tmp_path: Path) -> None:
@@ -50,7 +55,7 @@ def test_the_main_way(server: Server, page: Page, recordings: Path, repository: 
     page.get_by_role("link", name="Episodes").first.click()
     player = page.locator("section.player")
     expect(player.locator("output.where")).to_contain_text("frame 1 of")
-    assert painted_pixels(page, "section.player canvas.view") > 1000, "a camera frame is on the screen"
+    wait_until_drawn(page, "section.player canvas.view", pixels=1000)
     player.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
@@ -85,7 +90,7 @@ def test_the_main_way(server: Server, page: Page, recordings: Path, repository: 
         )
         expect(finished.first).to_be_visible(timeout=TRAINING_LIMIT_MS)
         assert int(page.locator("section.curves canvas.chart").get_attribute("data-points") or 0) >= points
-        assert painted_pixels(page, "section.curves canvas.chart") > 200, "curves are drawn"
+        wait_until_drawn(page, "section.curves canvas.chart", pixels=200)
         assert JobQueue(server.root).get(job.id).status == "succeeded"
 
         # Evaluate: a verdict, the baselines, and predicted over true velocities.
@@ -93,7 +98,7 @@ def test_the_main_way(server: Server, page: Page, recordings: Path, repository: 
         page.get_by_role("button", name="Evaluate", exact=True).click()
         expect(page.get_by_role("tab", name="Why", exact=True)).to_be_visible(timeout=TRAINING_LIMIT_MS)
         expect(page.locator("section.overlay .legend")).to_contain_text(job.folder.path.name)
-        assert painted_pixels(page, "section.player canvas.chart") > 200, "velocities are drawn"
+        wait_until_drawn(page, "section.player canvas.chart", pixels=200)
 
         # Report: written, read, downloaded.
         page.get_by_role("link", name="Report").first.click()

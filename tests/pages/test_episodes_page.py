@@ -185,6 +185,19 @@ def test_one_step_for_all_that_are_shown(open_page, lab: DataRoot) -> None:
     assert not said(lab).notes
 
 
+def test_a_reason_entered_right_before_the_click_is_the_one_that_is_kept(open_page, lab: DataRoot) -> None:
+    """Both reach the server in one message: no drawing of the page lies between them."""
+    page = open_page("episodes")
+    page.text_input(key="bulk_value_because").set_value(" too dark ")
+    page.button(key="bulk_apply").click().run()
+    assert {note.excluded_reason for note in said(lab).notes.values()} == {"too dark"}
+    page.button(key="curation_undo").click().run()
+    key = f"lab/{FIRST}"
+    page.text_input(key=f"curate_reason_{key}_'not as instructed'").set_value("blurred")
+    page.button(key=f"curate_exclude_{key}_''").click().run()
+    assert said(lab).of(FIRST).excluded_reason == "blurred"
+
+
 def test_a_value_that_cannot_be_is_told(open_page, lab: DataRoot) -> None:
     page = open_page("episodes")
     page.selectbox(key="bulk_what").set_value("Rate").run()
