@@ -5,8 +5,8 @@
 Without a folder of weights, random ones of the published size are written first (3.3 GB in a temporary folder). Each way
 trains in a process of its own, so that the peaks of memory are its own:
 
-- naive: each window by itself, its four pictures through the vision tower and the language model every time, LoRA on the language
-  model, as the briefing's loop;
+- naive: each window by itself, its four pictures through the vision tower and the language model every time, as transformers
+  runs it, LoRA on the language model, as the briefing's loop;
 - briefing-fast: pictures through the frozen tower once, then kept; eight windows share eleven frames;
 - whole episodes: the same with `windows_per_item` 16, so that fifteen windows share eighteen frames: faster, but a
   step then averages fifteen windows instead of the briefing's eight;
@@ -29,10 +29,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.real_size import write_random_kosmos2
@@ -104,6 +106,7 @@ def measure(way: str, base_model: Path, repeats: int, gradients: Path) -> dict[s
     if way == "naive":
         base = Kosmos2Base(built.policy.backbone, built.policy.processor, "measured")
         features, once = PixelEncoder(base).encode(frames), 0.0
+        built.policy.encode_frames = MethodType(_whole_model, built.policy)  # type: ignore[method-assign]
     else:
         encoder.encode(frames[:1])
         begin = _clock(device)
@@ -140,6 +143,22 @@ def measure(way: str, base_model: Path, repeats: int, gradients: Path) -> dict[s
         "flops_per_window": flops.get_total_flops() / len(counted[0].windows),
         "trainable": sum(p.numel() for p in network.parameters() if p.requires_grad),
     }
+
+
+def _whole_model(policy: KosmosPolicy, pixels: Tensor, instructions: tuple[Tensor, Tensor], index: Tensor) -> Tensor:
+    """What a frame's vector is without any care for speed: one state of all that the whole model gives."""
+    ids, mask = (tensor[index] for tensor in instructions)
+    slots = torch.zeros_like(mask)
+    slots[:, 2 : 2 + policy.picture_slots] = 1
+    states = policy.backbone(
+        pixel_values=policy.normalised_pixels(pixels),
+        input_ids=ids,
+        attention_mask=mask,
+        image_embeds_position_mask=slots,
+        use_cache=False,
+    ).last_hidden_state
+    vectors: Tensor = states[torch.arange(len(ids), device=ids.device), mask.sum(1) - 1]
+    return vectors
 
 
 def _step(network: torch.nn.Module, collate: Collator, items: list[Segment], device: torch.device) -> float:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoTokenizer, CLIPImageProcessorPil, Kosmos2Config, Kosmos2Model, Kosmos2Processor
 
 from mvla_core.errors import PolicyError
@@ -69,27 +69,17 @@ class KosmosPolicy(ActionPolicy):
         than slots, the states (F, L, D) that `lower_states` gave; uint16 holds the bits of bfloat16, which NumPy lacks.
         """
         ids, mask = (tensor[instruction_index] for tensor in instructions)
-        if features.dtype != torch.uint8 and features.shape[1] > self.picture_slots:
-            bits = features.dtype == torch.uint16
-            states = self._through_layers(
-                features.view(torch.bfloat16) if bits else features.to(self.backbone.dtype), mask, self._top_layers
-            )
-            states = self.backbone.text_model.model.layer_norm(states)
+        if features.dtype == torch.uint8:
+            pictures = self.backbone.get_image_features(self.normalised_pixels(features)).pooler_output
+            states, first = self._enter(pictures, ids, mask), 0
+        elif features.shape[1] == self.picture_slots:
+            states, first = self._enter(features, ids, mask), 0
         else:
-            pictures = (
-                {"pixel_values": self.normalised_pixels(features)}
-                if features.dtype == torch.uint8
-                else {"image_embeds": features.to(self.backbone.dtype)}
-            )
-            states = self.backbone(
-                **pictures,
-                input_ids=ids,
-                attention_mask=mask,
-                image_embeds_position_mask=self._slots(mask),
-                use_cache=False,
-            ).last_hidden_state
-        vectors: Tensor = states[torch.arange(len(ids), device=ids.device), mask.sum(1) - 1]
-        return vectors
+            bits = features.dtype == torch.uint16
+            states = features.view(torch.bfloat16) if bits else features.to(self.backbone.dtype)
+            first = self._top_layers.start
+        states = self._through_layers(states, mask, slice(first, self.text_layers - 1))
+        return self._last_token(states, mask)
 
     def lower_states(self, embeddings: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
         """Return the states that enter the layers with LoRA, (F, L, D), of picture embeddings (F, slots, D).
@@ -99,10 +89,7 @@ class KosmosPolicy(ActionPolicy):
             ids: int64 (F, L), tokens of each frame's instruction.
             mask: int64 (F, L), 1 for a token, 0 for padding.
         """
-        states = self.backbone.text_model.model.forward_embedding(
-            ids, image_embeds=embeddings.to(self.backbone.dtype), img_input_mask=self._slots(mask)
-        )
-        return self._through_layers(states, mask, slice(0, self._top_layers.start))
+        return self._through_layers(self._enter(embeddings, ids, mask), mask, slice(0, self._top_layers.start))
 
     @property
     def _top_layers(self) -> slice:
@@ -112,6 +99,16 @@ class KosmosPolicy(ActionPolicy):
         slots = torch.zeros_like(mask)
         slots[:, _FIRST_SLOT : _FIRST_SLOT + self.picture_slots] = 1
         return slots
+
+    def _enter(self, embeddings: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return what enters the first layer, (F, L, D), of picture embeddings (F, slots, D) and tokens (F, L)."""
+        text = self.backbone.text_model.model
+        states = text.forward_embedding(
+            ids, image_embeds=embeddings.to(self.backbone.dtype), img_input_mask=self._slots(mask)
+        )
+        # The published model drops out twice here: in its embedding and once more before its layers.
+        entering: Tensor = nn.functional.dropout(states, p=text.dropout, training=text.training)
+        return entering
 
     def _through_layers(self, states: Tensor, mask: Tensor, chosen: slice) -> Tensor:
         """Pass states through some layers as the whole language model does: each position sees itself and those before it."""
@@ -123,6 +120,26 @@ class KosmosPolicy(ActionPolicy):
         for layer in self.backbone.text_model.model.layers[chosen]:
             states = layer(states, attention)
         return states
+
+    def _last_token(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Pass states (F, L, D) through the last layer and the closing norm, for the last token alone: (F, D).
+
+        The frame's vector is that token's, which sees all others; what the layer would make of the others is read by nobody.
+        Only their keys and values are computed, 2 of the layer's 12 D x D products a token.
+        """
+        text = self.backbone.text_model.model
+        layer = text.layers[-1]
+        rows, last = torch.arange(len(mask), device=mask.device), mask.sum(1) - 1
+        normed = layer.self_attn_layer_norm(states)
+        hidden = torch.zeros(mask.shape, dtype=states.dtype, device=states.device)
+        hidden.masked_fill_(~mask.bool(), torch.finfo(states.dtype).min)
+        attended, _ = layer.self_attn(
+            normed[rows, last][:, None], encoder_hidden_states=normed, attention_mask=hidden[:, None, None]
+        )
+        attended = nn.functional.dropout(attended[:, 0], p=layer.dropout, training=layer.training)
+        vectors = states[rows, last] + attended
+        closed: Tensor = text.layer_norm(vectors + layer.ffn(layer.final_layer_norm(vectors)))
+        return closed
 
     def normalised_pixels(self, pixels: Tensor) -> Tensor:
         """Return what the vision tower takes, (F, 3, size, size), of uint8 pixels of that shape."""

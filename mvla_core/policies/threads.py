@@ -12,6 +12,8 @@ import os
 import torch
 
 SMALL_BACKBONES = ("compact", "tiny")
+_OWN_CHOICE = torch.get_num_threads()
+"""Torch's, before any policy was built; it follows OMP_NUM_THREADS."""
 
 
 def usable_cores() -> int:
@@ -20,6 +22,9 @@ def usable_cores() -> int:
 
 
 def set_threads(backbone: str) -> None:
-    """Set torch's threads for the whole process: one for a small backbone, torch's own choice for Kosmos-2."""
-    if backbone in SMALL_BACKBONES:
-        torch.set_num_threads(1)
+    """Set torch's threads for the whole process: one for a small backbone, torch's own choice for Kosmos-2.
+
+    A process that loads both works with what the last one needs. The number also decides the order in which products are
+    summed up, and with it the last bit of a prediction: a policy gets the same in every process.
+    """
+    torch.set_num_threads(1 if backbone in SMALL_BACKBONES else _OWN_CHOICE)
