@@ -6,7 +6,7 @@ predicted action is the one that was commanded when the last observed frame was 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +17,8 @@ from mvla_core.schema import Actions
 
 ChunkEnds = Literal["mask", "drop"]
 CHUNK_ENDS: tuple[ChunkEnds, ...] = ("mask", "drop")
+ShortEpisodes = Literal["leave_out", "pad"]
+SHORT_EPISODES: tuple[ShortEpisodes, ...] = ("leave_out", "pad")
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,15 @@ class WindowSpec:
         chunk_size: Predicted actions, at least 1.
         chunk_ends: "mask" uses every t from window_size - 1 to the last frame and masks the actions past the end.
             "drop" uses only a t whose span of window_size + chunk_size frames exists, which is the briefing's count.
+        short_episodes: "leave_out" gives no item of an episode in which no such t exists. "pad" gives those it can: before the
+            first frame stands the first frame, as when a policy begins to drive; actions past the end are masked, whatever
+            `chunk_ends` says, because nobody knows what they would have been. Longer episodes are cut as ever.
     """
 
     window_size: int = 4
     chunk_size: int = 10
     chunk_ends: ChunkEnds = "mask"
+    short_episodes: ShortEpisodes = "leave_out"
 
     def __post_init__(self) -> None:
         if self.window_size < 1 or self.chunk_size < 1:
@@ -42,26 +48,40 @@ class WindowSpec:
             )
         if self.chunk_ends not in CHUNK_ENDS:
             raise UserInputError(f"The chunk end {self.chunk_ends!r} is unknown: expected 'mask' or 'drop'.")
+        if self.short_episodes not in SHORT_EPISODES:
+            raise UserInputError(
+                f"The way with short episodes {self.short_episodes!r} is unknown: expected 'leave_out' or 'pad'."
+            )
 
     @property
     def minimum_frames(self) -> int:
         """The shortest episode that gives an item."""
+        return 1 if self.short_episodes == "pad" else self.unpadded_frames
+
+    @property
+    def unpadded_frames(self) -> int:
+        """The shortest episode that gives an item without padding."""
         return self.window_size + (self.chunk_size if self.chunk_ends == "drop" else 0)
 
     def to_json(self) -> dict[str, Any]:
-        return {"window_size": self.window_size, "chunk_size": self.chunk_size, "chunk_ends": self.chunk_ends}
+        return asdict(self)
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> WindowSpec:
-        return cls(int(value["window_size"]), int(value["chunk_size"]), value["chunk_ends"])
+        """Read what `to_json` gave, of this version or of one that did not pad."""
+        short = value.get("short_episodes", "leave_out")
+        return cls(int(value["window_size"]), int(value["chunk_size"]), value["chunk_ends"], short)
 
 
 def last_frames(num_frames: int, spec: WindowSpec) -> npt.NDArray[np.int64]:
     """Return the last observed frame of every item of an episode, int64 (N,), ascending; empty where it is too
     short.
     """
+    if num_frames < spec.unpadded_frames:
+        first = min(spec.window_size, num_frames) - 1 if spec.short_episodes == "pad" else num_frames
+        return np.arange(max(first, 0), num_frames, dtype=np.int64)
     beyond = spec.chunk_size if spec.chunk_ends == "drop" else 0
-    return np.arange(spec.window_size - 1, max(spec.window_size - 1, num_frames - beyond), dtype=np.int64)
+    return np.arange(spec.window_size - 1, num_frames - beyond, dtype=np.int64)
 
 
 def complete_windows(num_frames: int, spec: WindowSpec) -> int:
@@ -70,8 +90,11 @@ def complete_windows(num_frames: int, spec: WindowSpec) -> int:
 
 
 def observed_frames(last: npt.NDArray[np.int64], window_size: int) -> npt.NDArray[np.int64]:
-    """Return the frames each item sees, int64 (N, window_size), oldest first, `last` in the last column."""
-    return last[:, None] + np.arange(1 - window_size, 1)
+    """Return the frames each item sees, int64 (N, window_size), oldest first, `last` in the last column.
+
+    Before the first frame stands the first frame, which only padded items reach.
+    """
+    return np.maximum(last[:, None] + np.arange(1 - window_size, 1), 0)
 
 
 def chunk_targets(

@@ -20,6 +20,10 @@ ENDS: dict[str, str] = {
     "mask": "predict what is left and leave the rest out of the loss",
     "drop": "use only windows whose whole chunk exists",
 }
+SHORT: dict[str, str] = {
+    "leave_out": "leave them out; they are counted and named",
+    "pad": "repeat their first frame before them and leave what lies behind their end out of the loss",
+}
 SCHEDULES: dict[str, str] = {"cosine": "falls to zero along half a cosine", "constant": "stays as it is"}
 Curriculum = Literal["none", "simple_first"]
 CURRICULA: dict[str, str] = {

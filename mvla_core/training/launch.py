@@ -13,6 +13,7 @@ from mvla_core.datasets.action_classes import fit_action_classes
 from mvla_core.datasets.augmentation.recipe import AugmentationRecipe
 from mvla_core.datasets.normalise import ActionNormaliser, check_teachable
 from mvla_core.datasets.split import Split, make_split
+from mvla_core.datasets.windows import WindowSpec
 from mvla_core.episodes.annotations import freeze, load_annotations
 from mvla_core.episodes.catalogue import load_sequences
 from mvla_core.episodes.curation import CuratedEpisodes, scan_curated
@@ -292,14 +293,34 @@ def _check_action_spaces(dataset: str, episodes: Sequence[EpisodeInfo]) -> None:
         )
 
 
-def _notes(episodes: Sequence[EpisodeInfo], split: Split, recipe: Recipe) -> list[str]:
-    """Say what a reader of the run should know about its data; written to the configuration and repeated by the trainer."""
+def _short_episodes(episodes: Sequence[EpisodeInfo], split: Split, window: WindowSpec) -> list[str]:
+    """Count and name the episodes that are shorter than a window and a chunk, with what happens to them."""
     notes = []
+    taught = [info for info in episodes if info.episode_id not in set(split.excluded)]
+    padded = [info.episode_id for info in taught if info.num_frames < window.unpadded_frames]
+    whole = window.window_size + window.chunk_size
+    cut = [info.episode_id for info in taught if window.unpadded_frames <= info.num_frames < whole]
     if split.excluded:
         notes.append(
-            f"{len(split.excluded)} of {len(episodes)} episodes have fewer than the {recipe.window.minimum_frames} frames of "
-            f"one item and take no part; nothing is padded: {', '.join(split.excluded)}."
+            f"{len(split.excluded)} of {len(episodes)} episodes have fewer than the {window.minimum_frames} frames of one item "
+            f"and take no part; short_episodes 'pad' would use them: {', '.join(split.excluded)}."
         )
+    if padded:
+        notes.append(
+            f"{len(padded)} of {len(episodes)} episodes have fewer than the {window.unpadded_frames} frames of one item and are "
+            f"padded, as short_episodes says: {', '.join(padded)}."
+        )
+    if cut:
+        notes.append(
+            f"{len(cut)} of {len(episodes)} episodes are shorter than a window and a chunk together ({whole} frames): every chunk "
+            f"of theirs is cut at its end, and what is missing is left out of the loss: {', '.join(cut)}."
+        )
+    return notes
+
+
+def _notes(episodes: Sequence[EpisodeInfo], split: Split, recipe: Recipe) -> list[str]:
+    """Say what a reader of the run should know about its data; written to the configuration and repeated by the trainer."""
+    notes = _short_episodes(episodes, split, recipe.window)
     words = sorted({word for info in episodes for word in unknown_words(info.instruction)})
     if words:
         notes.append(

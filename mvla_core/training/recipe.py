@@ -14,7 +14,7 @@ from typing import Any, Self, cast
 
 from mvla_core.datasets.normalise import NormaliserKind
 from mvla_core.datasets.split import SPLITS, SplitBy
-from mvla_core.datasets.windows import ChunkEnds, WindowSpec
+from mvla_core.datasets.windows import ChunkEnds, ShortEpisodes, WindowSpec
 from mvla_core.errors import RecipeError, did_you_mean
 from mvla_core.policies.spec import (
     ACTION_HEADS,
@@ -32,6 +32,7 @@ from mvla_core.training.choices import (
     NORMALISERS,
     PRECISIONS,
     SCHEDULES,
+    SHORT,
     Curriculum,
     Precision,
     Schedule,
@@ -131,6 +132,13 @@ class Recipe:
         "What happens where an episode ends before the chunk does.",
         "data",
         choices=ENDS,
+    )
+    short_episodes: ShortEpisodes = setting(
+        "leave_out",
+        "Short episodes",
+        "What happens with episodes that are too short for one window and what must follow it.",
+        "data",
+        choices=SHORT,
     )
     split_by: SplitBy = setting(
         "episode",
@@ -244,7 +252,7 @@ class Recipe:
     @property
     def window(self) -> WindowSpec:
         """How episodes are cut into items."""
-        return WindowSpec(self.window_size, self.chunk_size, self.chunk_ends)
+        return WindowSpec(self.window_size, self.chunk_size, self.chunk_ends, self.short_episodes)
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

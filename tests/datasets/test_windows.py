@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from mvla_core.datasets.windows import WindowSpec, chunk_targets, complete_windo
 from mvla_core.errors import UserInputError
 
 SPECS = st.builds(WindowSpec, st.integers(1, 8), st.integers(1, 12), st.sampled_from(["mask", "drop"]))
+EVERY_SPEC = st.one_of(SPECS, SPECS.map(lambda spec: replace(spec, short_episodes="pad")))
 
 
 @given(st.integers(0, 60), SPECS)
@@ -30,6 +33,28 @@ def test_the_briefings_count_is_the_number_of_dropping_items(length: int, spec: 
     dropping = WindowSpec(spec.window_size, spec.chunk_size, "drop")
     assert complete_windows(length, spec) == len(last_frames(length, dropping))
     assert complete_windows(length, spec) == max(0, length - (spec.window_size + spec.chunk_size) + 1)
+
+
+@given(st.integers(0, 60), SPECS)
+def test_padding_gives_items_of_short_episodes_alone(length: int, spec: WindowSpec) -> None:
+    padding = replace(spec, short_episodes="pad")
+    frames = last_frames(length, padding)
+    assert bool(len(frames)) == (length >= padding.minimum_frames)
+    if length >= spec.minimum_frames:
+        assert frames.tolist() == last_frames(length, spec).tolist(), "longer ones are cut as ever"
+        return
+    assert frames.tolist() == [t for t in range(length) if t + 1 >= min(spec.window_size, length)]
+    seen = observed_frames(frames, spec.window_size)
+    for row, last in zip(seen.tolist(), frames.tolist(), strict=True):
+        assert row == [max(last - back, 0) for back in reversed(range(spec.window_size))], (
+            "the first frame stands before"
+        )
+    _, mask = chunk_targets(np.ones((length, 2), dtype=np.float32), frames, spec.chunk_size)
+    assert mask.sum() == sum(min(spec.chunk_size, length - t) for t in frames.tolist()), "no action is invented"
+
+
+def test_a_spec_of_a_version_that_did_not_pad_is_read() -> None:
+    assert WindowSpec.from_json({"window_size": 4, "chunk_size": 10, "chunk_ends": "drop"}) == WindowSpec(4, 10, "drop")
 
 
 def test_the_usual_episode_gives_five_complete_windows_and_fifteen_masked() -> None:
@@ -63,12 +88,14 @@ def test_the_last_observed_frame_is_the_last_column() -> None:
     assert observed_frames(np.array([3, 5]), 4).tolist() == [[0, 1, 2, 3], [2, 3, 4, 5]]
 
 
-@pytest.mark.parametrize("wrong", [{"window_size": 0}, {"chunk_size": 0}, {"chunk_ends": "cut"}])
+@pytest.mark.parametrize(
+    "wrong", [{"window_size": 0}, {"chunk_size": 0}, {"chunk_ends": "cut"}, {"short_episodes": "drop"}]
+)
 def test_a_window_that_cannot_be_cut_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(UserInputError):
         WindowSpec(**wrong)  # type: ignore[arg-type]
 
 
-@given(SPECS)
+@given(EVERY_SPEC)
 def test_json_and_back(spec: WindowSpec) -> None:
     assert WindowSpec.from_json(spec.to_json()) == spec

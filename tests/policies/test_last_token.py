@@ -26,7 +26,8 @@ def whole_model(policy: KosmosPolicy, ids: torch.Tensor, mask: torch.Tensor, **p
     states = policy.backbone(
         **pictures, input_ids=ids, attention_mask=mask, image_embeds_position_mask=slots, use_cache=False
     ).last_hidden_state
-    return states[torch.arange(len(ids)), mask.sum(1) - 1]
+    vectors: torch.Tensor = states[torch.arange(len(ids)), mask.sum(1) - 1]
+    return vectors
 
 
 def shaken(built: BuiltPolicy) -> BuiltPolicy:

@@ -278,10 +278,28 @@ def test_episodes_shorter_than_an_item_are_counted_and_named(root: DataRoot) -> 
     dataset = record(root, "mixed", [9, 9, 9, 9, 3, 6])
     notes = read_json(prepare_run(root, dataset, "tiny", {**SHORT, "chunk_ends": "drop"}).config)["notes"]
     assert (
-        "2 of 6 episodes have fewer than the 7 frames of one item and take no part; nothing is padded: e4, e5." in notes
+        "2 of 6 episodes have fewer than the 7 frames of one item and take no part; short_episodes 'pad' would use them: "
+        "e4, e5." in notes
     )
-    # With masked chunk ends an episode of three frames still gives a window of three.
-    assert read_json(prepare_run(root, dataset, "tiny", SHORT).config)["notes"] == []
+    # With masked chunk ends an episode of three frames still gives a window of three, whose chunk is cut.
+    (cut,) = read_json(prepare_run(root, dataset, "tiny", SHORT).config)["notes"]
+    assert cut.startswith("2 of 6 episodes are shorter than a window and a chunk together (7 frames)")
+    assert cut.endswith("left out of the loss: e4, e5.")
+
+
+def test_short_episodes_are_padded_only_where_asked(root: DataRoot) -> None:
+    dataset = record(root, "mixed", [9, 9, 9, 9, 1, 2, 6])
+    asked = {**SHORT, "chunk_ends": "drop", "short_episodes": "pad"}
+    folder = prepare_run(root, dataset, "tiny", asked)
+    assert (
+        "3 of 7 episodes have fewer than the 7 frames of one item and are padded, as short_episodes says: e4, e5, e6."
+        in read_json(folder.config)["notes"]
+    )
+    assert read_json(folder.split)["excluded"] == []
+    recorder = Recorder()
+    finish(root, folder, recorder)
+    losses = [float(str(event["train_loss"])) for event in recorder.events if event["event"] == "step"]
+    assert losses and all(0 < loss < 10 for loss in losses)
 
 
 def test_missing_weights_are_told_with_the_command_before_anything_is_queued(
