@@ -94,7 +94,8 @@ def observed_frames(last: npt.NDArray[np.int64], window_size: int) -> npt.NDArra
 
     Before the first frame stands the first frame, which only padded items reach.
     """
-    return np.maximum(last[:, None] + np.arange(1 - window_size, 1), 0)
+    seen: npt.NDArray[np.int64] = np.maximum(last[:, None] + np.arange(1 - window_size, 1), 0)
+    return seen
 
 
 def chunk_targets(
