@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.job_view import launch
 from app.text import duration
-from mvla_core.files import read_json
+from mvla_core.files import read_object
 from mvla_core.jobs.model import Job
 
 SUITES = {
@@ -35,7 +35,7 @@ def earlier_seconds(job: Job | None) -> dict[str, float]:
     """What the last evaluation of a run took, by its suite; empty where there was none."""
     if job is None or job.status != "succeeded" or job.started is None or job.finished is None:
         return {}
-    suite = read_json(job.folder.config).get("suite")
+    suite = read_object(job.folder.config).get("suite")
     return {suite: job.finished - job.started} if suite in SUITES else {}
 
 

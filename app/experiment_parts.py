@@ -15,8 +15,9 @@ from mvla_core.episodes.dataset import list_datasets
 from mvla_core.errors import MvlaError
 from mvla_core.experiments.scaling_plan import DEFAULT_SEEDS, DEFAULT_SHARES, expected_seconds, plan_trainings
 from mvla_core.experiments.store import Kind, read_result
-from mvla_core.files import read_json
+from mvla_core.files import read_object
 from mvla_core.layout import DataRoot, RunFolder
+from mvla_core.simulation.journal import FILE_NAME
 
 TITLES: dict[Kind, str] = {"scaling": "More data", "mixing": "Simulation", "curriculum": "Curriculum"}
 _ASKS: dict[Kind, str] = {
@@ -71,7 +72,7 @@ def show_experiments(root: DataRoot, run: RunFolder) -> None:
     if job is not None and job.active:
         job_card(job.id)
         return
-    if job is not None and job.status != "succeeded" and read_json(job.folder.config).get("experiment") == kind:
+    if job is not None and job.status != "succeeded" and read_object(job.folder.config).get("experiment") == kind:
         job_card(job.id)
     _launch_form(root, run, kind, again=result is not None)
 
@@ -214,8 +215,8 @@ def _scaling_options(root: DataRoot, run: RunFolder, config: dict[str, Any]) -> 
     )
     config |= {"seeds": int(seeds), "target": float(target) or None}
     try:
-        recipe_seed = int(read_json(run.config)["seed"])
-        trainings = plan_trainings(len(read_json(run.split)["train"]), DEFAULT_SHARES, int(seeds), recipe_seed)
+        recipe_seed = int(read_object(run.config)["seed"])
+        trainings = plan_trainings(len(read_object(run.split)["train"]), DEFAULT_SHARES, int(seeds), recipe_seed)
         seconds = expected_seconds(root, run, DEFAULT_SHARES, int(seeds))
     except MvlaError as error:
         st.error(plain(str(error)), icon=":material/error:")
@@ -226,10 +227,10 @@ def _scaling_options(root: DataRoot, run: RunFolder, config: dict[str, Any]) -> 
 
 
 def _mixing_options(root: DataRoot, run: RunFolder, config: dict[str, Any]) -> bool:
-    own = read_json(run.config)["dataset"]
-    names = [ref.name for ref in list_datasets(root) if ref.name != own]
+    own = read_object(run.config)["dataset"]
+    names = [ref.name for ref in list_datasets(root) if ref.name != own and (ref.folder / FILE_NAME).exists()]
     if not names:
-        st.caption("There is no other data set: record a simulated one on the page Simulate.")
+        st.caption("There is no other simulated data set: record one on the page Simulate.")
         return False
     config["simulation"] = st.selectbox("Simulated data set", names, key="experiment_simulation")
     share = st.slider("Share of simulated episodes", 10, 90, 50, 5, format="%d %%", key="experiment_share")

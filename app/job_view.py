@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Set
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -13,7 +15,8 @@ from app.job_progress import JobReading, read_on
 from app.places import EPISODES, RUNS
 from app.session import DATASET_KEY, data_root, may_redraw
 from app.text import count, duration, moment, plain
-from mvla_core.files import read_json
+from mvla_core.errors import MvlaError
+from mvla_core.files import read_json, read_object
 from mvla_core.jobs.devices import slot_for
 from mvla_core.jobs.folders import new_job_folder
 from mvla_core.jobs.model import Job
@@ -44,7 +47,14 @@ def launch(kind: str, config: dict[str, Any], title: str) -> Job:
     root = data_root()
     queue = JobQueue(root)
     slot = slot_for(kind, len(cuda_devices()), queue.active())
-    job = queue.submit(kind, new_job_folder(root, kind), config, title=title, device=slot)
+    folder = new_job_folder(root, kind)
+    try:
+        job = queue.submit(kind, folder, config, title=title, device=slot)
+    except MvlaError:
+        if queue.for_folder(folder) is None:
+            # Refused, for example because the same is at work already: nobody would ever open the folder.
+            shutil.rmtree(folder.path, ignore_errors=True)
+        raise
     st.session_state.setdefault("launched", {})[kind] = job.id
     _awaited().add(job.id)
     return job
@@ -61,10 +71,25 @@ def job_for_run(kind: str, run_id: str) -> Job | None:
     root = data_root()
     if not root.jobs_database.exists():
         return None
-    for job in JobQueue(root).list():
-        if job.kind == kind and job.folder.config.exists() and read_json(job.folder.config).get("run_id") == run_id:
-            return job
-    return None
+    queue = JobQueue(root)
+    newest = {job.id: job for job in [*queue.active(), *queue.list()] if job.kind == kind}
+    return next((newest[job_id] for job_id in sorted(newest, reverse=True) if _run_of(newest[job_id]) == run_id), None)
+
+
+def failed_since(job: Job | None, results: Path) -> bool:
+    """Whether the job ended without success after these results were written, so that they are not its."""
+    if job is None or job.active or job.status == "succeeded":
+        return False
+    return not results.exists() or (job.finished or 0.0) > results.stat().st_mtime
+
+
+def _run_of(job: Job) -> Any:
+    """The run that a job works on, or None: of a job whose configuration is damaged nobody knows it."""
+    try:
+        config = read_json(job.folder.config)
+    except MvlaError:
+        return None
+    return config.get("run_id") if isinstance(config, dict) else None
 
 
 def _awaited() -> set[int]:
@@ -185,7 +210,7 @@ def job_card(job_id: int) -> None:
             took = duration(job.finished - job.started) if job.finished and job.started else "-"
             st.caption(f"Finished {moment(job.finished)} after {took}. {plain(_brought(job))}")
             if job.kind in ("simulate", "import"):
-                dataset = str(read_json(job.folder.config)["dataset"])
+                dataset = str(read_object(job.folder.config)["dataset"])
                 st.page_link(
                     EPISODES.path,
                     label=f"Look at {plain(dataset)}",
@@ -202,7 +227,7 @@ def job_card(job_id: int) -> None:
 
 def _brought(job: Job) -> str:
     """What a job that made or imported recordings has brought, from its result."""
-    result = read_json(job.folder.result) if job.folder.result.exists() else {}
+    result = read_object(job.folder.result) if job.folder.result.exists() else {}
     if "episodes" not in result:
         return ""
     sentence = f"{count(result['episodes'], 'episode')} with {count(result['frames'], 'frame')}"

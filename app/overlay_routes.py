@@ -27,7 +27,7 @@ from app.overlay_data import overlay_entry
 from app.session import data_root
 from mvla_core.errors import MvlaError, RunError, UserInputError
 from mvla_core.evaluation.questions import Question, Ticket, Waiting, look, put
-from mvla_core.files import check_identifier, read_json
+from mvla_core.files import check_identifier, read_object
 from mvla_core.layout import RunFolder
 
 ASK_URL = "/mvla/ask"
@@ -76,7 +76,7 @@ def evaluated(request: Request) -> Response:
     run = root.run(check_identifier(request.path_params["run_id"], "run name"))
     if not run.path.is_dir():
         raise RunError(f"There is no run {run.run_id}; choose one on the page Runs.")
-    dataset = read_json(run.config)["dataset"]
+    dataset = read_object(run.config)["dataset"]
     info = find_episode(root, dataset, request.path_params["episode_id"])
     fresh = request.query_params.get("v") == _version(run)
     return JSONResponse(overlay_entry(run, info), headers={"Cache-Control": _FOREVER if fresh else NEVER})
@@ -106,7 +106,9 @@ def _question(body: bytes) -> Question:
     names = {field.name: str if field.name != "frame" else int for field in fields(Question)}
     try:
         value = json.loads(body)
-    except ValueError:
+        # A lone surrogate is JSON, but no text that a file could hold.
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         value = None
     if (
         not isinstance(value, dict)

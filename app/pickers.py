@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from app.places import EVALUATE, RUNS
 from app.session import DATASET_KEY, RUN_KEY, data_root
 from app.text import plain
 from mvla_core.episodes.dataset import list_datasets
@@ -49,7 +50,37 @@ def pick_dataset(label: str = "Data set") -> str | None:
     return pick(DATASET_KEY, label, names) if names else None
 
 
-def pick_run(runs: Sequence[RunSummary]) -> RunSummary:
-    """Let the user choose among runs, of which there is at least one."""
+def pick_run(runs: Sequence[RunSummary], every: Sequence[RunSummary] = ()) -> RunSummary:
+    """Let the user choose among runs, of which there is at least one.
+
+    Args:
+        runs: Those that the page can show.
+        every: All runs. Where the URL names one of these that the page cannot show, the page says so and ends there: another
+            run's figures would be taken for its.
+    """
     by_id = {run.run_id: run for run in runs}
+    wanted = st.query_params.get(RUN_KEY)
+    if wanted not in by_id and (named := next((run for run in every if run.run_id == wanted), None)) is not None:
+        _tell_not_ready(named)
+        _pick_another(list(by_id))
+        st.stop()
     return by_id[pick(RUN_KEY, "Run", list(by_id))]
+
+
+def _tell_not_ready(run: RunSummary) -> None:
+    if not run.ended:
+        why = f"is {run.status}; this page has something to show once it has ended"
+    elif not run.has_adapter:
+        why = f"ended as {run.status} and left no policy; its curves, settings and log are there"
+    else:
+        why = "is not evaluated yet"
+    st.info(f"The run {plain(run.run_id)} {why}.", icon=":material/hourglass:")
+    place = RUNS if not (run.ended and run.has_adapter) else EVALUATE
+    st.page_link(place.path, label=place.title, icon=place.icon, query_params={RUN_KEY: run.run_id})
+
+
+def _pick_another(names: Sequence[str]) -> None:
+    def choose() -> None:
+        st.query_params.from_dict({RUN_KEY: st.session_state["pick_another_run"]})
+
+    st.selectbox("Run", names, None, key="pick_another_run", placeholder="Choose another run", on_change=choose)

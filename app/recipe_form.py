@@ -10,6 +10,7 @@ import streamlit as st
 
 from app.augmentation_choice import choose_augmentation, tell_augmentation
 from app.augmentation_findings import usable_episodes
+from app.session import KEPT
 from mvla_core.datasets.split import make_split
 from mvla_core.errors import MvlaError
 from mvla_core.training.recipe import PRESETS, Preset, Recipe, recipe_fields
@@ -36,7 +37,7 @@ def choose_preset() -> Preset:
         format_func=lambda name: PRESETS[name].title,
         captions=[PRESETS[name].description for name in names],
         key="preset",
-        persist_state="session",
+        persist_state=KEPT,
     )
     return PRESETS[name]
 
@@ -52,8 +53,7 @@ def edit_recipe(preset: Preset, dataset: str | None = None) -> dict[str, Any]:
     """
     fields = {field.name: field for field in recipe_fields()}
     values = _inputs([fields[name] for name in OFTEN_CHANGED], preset)
-    key = f"recipe_{preset.name}_{AUGMENTATION}"
-    values[AUGMENTATION] = choose_augmentation(preset.recipe.augmentation, dataset, key)
+    values[AUGMENTATION] = choose_augmentation(preset.recipe.augmentation, dataset, _key(preset, AUGMENTATION))
     line = st.container()
     rest = [field for field in fields.values() if field.name not in (*OFTEN_CHANGED, AUGMENTATION)]
     for group, (title, icon) in GROUP_TITLES.items():
@@ -65,6 +65,26 @@ def edit_recipe(preset: Preset, dataset: str | None = None) -> dict[str, Any]:
     with line:
         tell_augmentation(values[AUGMENTATION], _train_episodes(preset, dataset, overrides))
     return overrides
+
+
+def tell_changes(preset: Preset, overrides: dict[str, Any]) -> None:
+    """What differs from the preset, and a way back to it; nothing where nothing does."""
+    if not overrides:
+        return
+    usual = preset.recipe.to_json()
+
+    def take_back() -> None:
+        for name in overrides:
+            st.session_state[_key(preset, name)] = usual[name]
+
+    with st.container(horizontal=True, vertical_alignment="center"):
+        told = ", ".join(f"`{name}` {value}" for name, value in overrides.items())
+        st.caption(f"Changed from the recipe: {told}.", width="content")
+        st.button("Back to the recipe", key="recipe_reset", icon=":material/undo:", type="tertiary", on_click=take_back)
+
+
+def _key(preset: Preset, name: str) -> str:
+    return f"recipe_{preset.name}_{name}"
 
 
 def _train_episodes(preset: Preset, dataset: str | None, overrides: dict[str, Any]) -> int | None:
@@ -85,7 +105,7 @@ def _inputs(fields: Sequence[RecipeField], preset: Preset) -> dict[str, Any]:
     values = {}
     with st.grid(_COLUMNS, min_column_width=170):
         for field in fields:
-            values[field.name] = _input(field, preset.recipe, f"recipe_{preset.name}_{field.name}")
+            values[field.name] = _input(field, preset.recipe, _key(preset, field.name))
     return values
 
 
@@ -96,18 +116,27 @@ def _input(field: RecipeField, recipe: Recipe, key: str) -> Any:
     match field.kind:
         case "int":
             low, high = int(field.minimum or 0), int(field.maximum or 2**31 - 1)
-            return int(st.number_input(label, low, high, value, key=key, help=help_text))
+            return int(st.number_input(label, low, high, value, key=key, help=help_text, persist_state=KEPT))
         case "float":
             least, most = float(field.minimum or 0.0), float(field.maximum or math.inf)
-            return st.number_input(label, least, most, value, _step(value), format="%g", key=key, help=help_text)
+            return st.number_input(
+                label, least, most, value, _step(value), format="%g", key=key, help=help_text, persist_state=KEPT
+            )
         case "bool":
-            return st.toggle(label, value, key=key, help=help_text)
+            return st.toggle(label, value, key=key, help=help_text, persist_state=KEPT)
         case "choice":
             choices = list(field.choices)
             explained = "\n".join(f"- `{name}`: {text}" for name, text in field.choices.items())
-            return st.selectbox(label, choices, choices.index(value), key=key, help=f"{field.help}\n\n{explained}")
+            return st.selectbox(
+                label,
+                choices,
+                choices.index(value),
+                key=key,
+                help=f"{field.help}\n\n{explained}",
+                persist_state=KEPT,
+            )
         case _:
-            return st.text_input(label, value, key=key, help=help_text)
+            return st.text_input(label, value, key=key, help=help_text, persist_state=KEPT)
 
 
 def _step(value: float) -> float:

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from app.errors import explain
+from app.one_click import made_just_now, remember_made
 from app.session import RUN_KEY, data_root
 from app.text import count, plain
 from mvla_core.errors import MvlaError
@@ -105,11 +106,16 @@ def show_extend(record: RunRecord) -> None:
 
 def _extend(run_id: str, epochs: int) -> None:
     root = data_root()
+    wanted = {"extend": run_id, "epochs": epochs}
+    if made := made_just_now(wanted):
+        st.query_params[RUN_KEY] = made
+        st.rerun()
     try:
         run = prepare_extension(root, run_id, epochs, {})
         queue = JobQueue(root)
         slot = slot_for("train", len(cuda_devices()), queue.active())
         queue.submit("train", run, title=f"{epochs} more epochs of {run_id}"[:200], device=slot)
+        remember_made(wanted, run.run_id)
     except MvlaError as error:
         explain(error)
         return

@@ -8,7 +8,7 @@ import streamlit as st
 from app.job_view import status_badge
 from app.session import data_root
 from app.text import duration, moment, plain
-from mvla_core.files import read_json
+from mvla_core.files import read_object
 from mvla_core.jobs.diagnosis import ADVICE, last_lines
 from mvla_core.jobs.model import Job
 from mvla_core.jobs.queue import JobQueue
@@ -98,7 +98,7 @@ def _log_tail(folder: RunFolder) -> None:
 def show_settings(folder: RunFolder) -> None:
     """The recipe and the split that the run was frozen with."""
     with st.expander("Settings of this run", icon=":material/tune:"):
-        config = read_json(folder.config)
+        config = read_object(folder.config)
         recipe = {name: str(value) for name, value in config["recipe"].items()}
         st.dataframe(
             pd.DataFrame({"setting": recipe.keys(), "value": recipe.values()}),

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -20,7 +21,10 @@ DATASET_KEY = "dataset"
 RUN_KEY = "run"
 EPISODE_KEY = "episode"
 FRAME_KEY = "frame"
+KEPT: Literal["session"] = "session"
+"""`persist_state` of a form's widgets: what was entered is still there when the user comes back from another page."""
 _DRAWING = "drawing_whole_page"
+_THIS_PAGE = "of_this_page"
 
 
 @lru_cache(maxsize=8)
@@ -36,6 +40,18 @@ def data_root() -> DataRoot:
 def whole_number(text: str | None, default: int) -> int:
     """A number from the URL; anything but digits counts as not given."""
     return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 10 else default
+
+
+def open_page(name: str) -> None:
+    """Tell which page is drawn now; the shell does. What `of_this_page` holds is forgotten where it is another one."""
+    if st.session_state.get(_THIS_PAGE, (None, None))[0] != name:
+        st.session_state[_THIS_PAGE] = (name, {})
+
+
+def of_this_page() -> dict[str, Any]:
+    """What a page remembers from one drawing to the next, until the user looks at another page."""
+    remembered: dict[str, Any] = st.session_state.setdefault(_THIS_PAGE, (None, {}))[1]
+    return remembered
 
 
 @dataclass

@@ -12,7 +12,7 @@ import streamlit as st
 from app.errors import explain
 from app.job_view import running_badge, tell_ended
 from app.places import OVERVIEW, SECTIONS
-from app.session import drawing_whole_page
+from app.session import drawing_whole_page, open_page
 from mvla_core.errors import MvlaError
 
 LOGO = Path(__file__).with_name("logo.svg")
@@ -39,6 +39,7 @@ page = st.navigation(
     },
     expanded=True,
 )
+open_page(page.url_path)
 with drawing_whole_page():
     with st.sidebar:
         running_badge()

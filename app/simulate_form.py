@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, get_args
 
 import streamlit as st
 
+from app.annotated import annotations_of
 from app.catalogues import known_dataset
 from app.errors import explain
-from app.session import data_root
+from app.session import KEPT, data_root
 from app.text import plain
 from mvla_core.episodes.dataset import list_datasets
-from mvla_core.errors import MvlaError
+from mvla_core.errors import MvlaError, UserInputError
+from mvla_core.layout import DataRoot
 from mvla_core.simulation.config import ACTION_KINDS, RENDERERS
 from mvla_core.simulation.levels import LEVELS
 from mvla_core.simulation.match import Match, match_dataset
@@ -20,6 +23,7 @@ from mvla_core.simulation.scene import Goal
 
 NOTHING = "nothing: the simulator's own robot"
 ANY_DISTANCE = "any"
+MOST_EPISODES = 100_000
 _USUAL_SCENARIOS = tuple(name for name in ALL_SCENARIOS if name.startswith("1box"))
 _SLIDERS: tuple[tuple[str, str, float, float, float, str], ...] = (
     ("placement", "Positions", 0.0, 1.0, 0.05, "How far start, boxes and goal may stand from their middle places."),
@@ -56,7 +60,11 @@ _SLIDERS: tuple[tuple[str, str, float, float, float, str], ...] = (
 
 
 def choose_worlds() -> dict[str, Any]:
-    """The scenario matrix and the number of episodes."""
+    """The scenario matrix and the number of episodes.
+
+    Raises:
+        UserInputError: Nothing would be recorded.
+    """
     chosen = st.pills(
         "Scenarios",
         ALL_SCENARIOS,
@@ -64,6 +72,7 @@ def choose_worlds() -> dict[str, Any]:
         default=_USUAL_SCENARIOS,
         format_func=lambda name: name.replace("_", " "),
         key="sim_scenarios",
+        persist_state=KEPT,
         help="vert: a box's long side points along the way, two boxes stand one behind the other; hori: across, side by side. "
         "Left, right and straight are what the instruction says.",
     )
@@ -74,10 +83,18 @@ def choose_worlds() -> dict[str, Any]:
             default=ANY_DISTANCE,
             required=True,
             key="sim_distance",
+            persist_state=KEPT,
         )
-        goal = st.segmented_control("Goal", get_args(Goal), default="basket", required=True, key="sim_goal")
-    count = int(st.number_input("Episodes", 1, 100_000, 24, key="sim_count"))
-    own = st.toggle("A number for each scenario", key="sim_own", help="Otherwise the episodes are shared out evenly.")
+        goal = st.segmented_control(
+            "Goal", get_args(Goal), default="basket", required=True, key="sim_goal", persist_state=KEPT
+        )
+    count = int(st.number_input("Episodes", 1, MOST_EPISODES, 24, key="sim_count", persist_state=KEPT))
+    own = st.toggle(
+        "A number for each scenario",
+        key="sim_own",
+        persist_state=KEPT,
+        help="Otherwise the episodes are shared out evenly.",
+    )
     names = [_name(name, str(goal), str(distance)) for name in ALL_SCENARIOS if name in chosen]
     if not names:
         st.warning("No scenario is chosen: one box is recorded, in any layout, left and right in turn.")
@@ -88,14 +105,23 @@ def choose_worlds() -> dict[str, Any]:
             shared = {
                 name: int(
                     st.number_input(
-                        name.replace("_", " "), 0, 10_000, max(1, count // len(names)), key=f"sim_number_{name}"
+                        name.replace("_", " "),
+                        0,
+                        MOST_EPISODES,
+                        max(1, count // len(names)),
+                        key=f"sim_number_{name}",
+                        persist_state=KEPT,
                     )
                 )
                 for name in names
             }
         st.caption(f"{sum(shared.values()):,} episodes in all.")
+    if not any(shared.values()):
+        raise UserInputError(
+            "Every scenario has the number 0, so that nothing would be recorded; give one of them at least 1."
+        )
     matrix = [[name, number] for name, number in shared.items() if number]
-    return {"count": sum(shared.values()) or count, "scenarios": matrix}
+    return {"count": sum(shared.values()), "scenarios": matrix}
 
 
 def _name(name: str, goal: str, distance: str) -> str:
@@ -112,6 +138,7 @@ def choose_level() -> str:
             default="medium",
             required=True,
             key="sim_level",
+            persist_state=KEPT,
             help="For a curriculum: record a data set of each, or begin with one and change it below.",
         )
     )
@@ -121,13 +148,17 @@ def choose_match() -> Match | None:
     """A data set to resemble; None for the simulator's own robot."""
     names = [ref.name for ref in list_datasets(data_root())]
     chosen = st.selectbox(
-        "Matched to", [NOTHING, *names], key="sim_match", help="A real data set that the frames shall resemble."
+        "Matched to",
+        [NOTHING, *names],
+        key="sim_match",
+        persist_state=KEPT,
+        help="A real data set that the frames shall resemble.",
     )
     if chosen == NOTHING:
         return None
     root = data_root()
     try:
-        match = _match(str(root.path), chosen, known_dataset(root, chosen).state)
+        match = _match(str(root.path), chosen, known_dataset(root, chosen).state, annotations_of(chosen).version)
     except MvlaError as error:
         explain(error)
         return None
@@ -141,6 +172,7 @@ def choose_matched_scenarios(match: Match) -> dict[str, Any]:
     wanted = st.toggle(
         "Scenarios in the shares of the data set",
         key="sim_matched_scenarios",
+        persist_state=KEPT,
         help="In place of the scenarios above; the number of episodes stays.",
     )
     return {"scenarios": match.settings["scenarios"]} if wanted else {}
@@ -158,8 +190,8 @@ def tell_match(match: Match) -> None:
 
 
 @st.cache_data(max_entries=8, show_spinner="Measuring the data set")
-def _match(root: str, dataset: str, state: str) -> Match:
-    return match_dataset(data_root(), dataset)
+def _match(root: str, dataset: str, state: str, curation: int) -> Match:
+    return match_dataset(DataRoot(Path(root)), dataset)
 
 
 def choose_difficulty(level: str) -> dict[str, Any]:
@@ -168,12 +200,16 @@ def choose_difficulty(level: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     with st.grid(3, min_column_width=200):
         for name, label, low, high, step, told in _SLIDERS:
-            values[name] = st.slider(label, low, high, float(usual[name]), step, key=f"sim_{level}_{name}", help=told)
+            values[name] = st.slider(
+                label, low, high, float(usual[name]), step, key=f"sim_{level}_{name}", persist_state=KEPT, help=told
+            )
         for name, label, told in (
             ("clutter", "Clutter", "At most this many small things beside the way."),
             ("furniture", "Furniture", "At most this many pieces along the walls."),
         ):
-            values[name] = st.slider(label, 0, 12, int(usual[name]), key=f"sim_{level}_{name}", help=told)
+            values[name] = st.slider(
+                label, 0, 12, int(usual[name]), key=f"sim_{level}_{name}", persist_state=KEPT, help=told
+            )
     return values
 
 
@@ -184,8 +220,10 @@ def choose_camera_and_actions(match: Match | None) -> dict[str, Any]:
     with st.expander("Camera, frames and actions", icon=":material/tune:"):
         with st.grid(4, min_column_width=150):
             if "image_size" not in matched:
-                values["image_size"] = int(st.number_input("Frame height [px]", 16, 1024, 224, key="sim_height"))
-                width = int(st.number_input("Frame width [px]", 16, 2048, 224, key="sim_width"))
+                values["image_size"] = int(
+                    st.number_input("Frame height [px]", 16, 1024, 224, key="sim_height", persist_state=KEPT)
+                )
+                width = int(st.number_input("Frame width [px]", 16, 2048, 224, key="sim_width", persist_state=KEPT))
                 values["image_width"] = None if width == values["image_size"] else width
             for name, label, low, high, usual, step in (
                 ("camera_height_m", "Camera height [m]", 0.15, 1.0, 0.34, 0.01),
@@ -194,21 +232,27 @@ def choose_camera_and_actions(match: Match | None) -> dict[str, Any]:
                 ("camera_yaw_deg", "Camera yaw, left [°]", -60.0, 60.0, 0.0, 0.5),
                 ("field_of_view_deg", "Vertical view [°]", 30.0, 120.0, 76.0, 1.0),
             ):
-                value = st.number_input(label, low, high, usual, step, key=f"sim_{name}")
+                value = st.number_input(label, low, high, usual, step, key=f"sim_{name}", persist_state=KEPT)
                 values[name] = None if value == usual else value
             if "actions" not in matched:
                 values["actions"] = st.selectbox(
                     "Actions",
                     ACTION_KINDS,
                     key="sim_actions",
+                    persist_state=KEPT,
                     help="keyboard: one of eight keys at a time, as on the real robot; continuous: any velocity.",
                 )
             values["renderer"] = st.selectbox(
-                "Renderer", RENDERERS, key="sim_renderer", help="gl is OpenGL; it needs a GL library and PyOpenGL."
+                "Renderer",
+                RENDERERS,
+                key="sim_renderer",
+                persist_state=KEPT,
+                help="gl is OpenGL; it needs a GL library and PyOpenGL.",
             )
         values["keep_failures"] = st.toggle(
             "Keep the expert's failures",
             key="sim_failures",
+            persist_state=KEPT,
             help="In a data set of their own, whose episodes are left out of training with the failure as reason.",
         )
     return values

@@ -12,7 +12,7 @@ import streamlit as st
 from app.errors import explain
 from app.figure_style import PLOT_CONFIG
 from app.job_view import job_card, launch, launched
-from app.session import data_root
+from app.session import KEPT, data_root
 from app.simulate_figures import seen_from_above
 from app.simulate_preview import ExpectedCost, ScenePreview, expected_cost, scene_preview
 from app.text import count, duration, plain
@@ -86,7 +86,15 @@ def show_launch(settings: dict[str, Any], config: SimulationConfig, preview: Sce
         _follow(usual_name)
         dataset = st.text_input("Data set name", key=NAME_KEY)
         workers = int(
-            st.number_input("Workers", 1, MAX_WORKERS, min(cores, 4), key="sim_workers", help="Processes side by side.")
+            st.number_input(
+                "Workers",
+                1,
+                MAX_WORKERS,
+                min(cores, 4),
+                key="sim_workers",
+                persist_state=KEPT,
+                help="Processes side by side.",
+            )
         )
     try:
         check_identifier(dataset, "data set name")

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,29 @@ def read_json(path: Path) -> Any:
         raise MvlaError(f"The file {path} is missing.") from None
     except (OSError, ValueError) as error:
         raise MvlaError(f"The file {path} cannot be read as JSON ({error}); remove or restore it.") from error
+
+
+class FileObject(dict[str, Any]):
+    """What a JSON file holds, an object. A key that it lacks is told with the file's name, in place of a bare `KeyError`."""
+
+    def __init__(self, value: Mapping[str, Any], path: Path) -> None:
+        super().__init__(value)
+        self._path = path
+
+    def __missing__(self, key: str) -> Any:
+        raise MvlaError(f"The file {self._path} does not say {key!r}; restore it, or remove it and make it again.")
+
+
+def read_object(path: Path) -> FileObject:
+    """Read a JSON file that holds an object; what is missing in it is told where it is asked for.
+
+    Raises:
+        MvlaError: The file is missing, is not JSON, or holds something else than an object; the message names it.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise MvlaError(f"The file {path} does not hold a JSON object; restore it, or remove it and make it again.")
+    return FileObject(value, path)
 
 
 def append_json_line(path: Path, value: dict[str, Any]) -> None:

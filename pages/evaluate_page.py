@@ -9,7 +9,7 @@ from app.evaluation_launch import earlier_seconds, launch_form
 from app.evaluation_parts import show_metrics, show_verdict
 from app.evaluation_sections import show_sections
 from app.experiment_parts import show_experiments
-from app.job_view import job_card, job_for_run
+from app.job_view import failed_since, job_card, job_for_run
 from app.overlay_parts import overlay_section
 from app.page_parts import empty_state, heading, next_step
 from app.pickers import pick_run
@@ -32,15 +32,16 @@ if not finished:
     )
     st.stop()
 
-run = pick_run(finished)
+run = pick_run(finished, known)
+folder = data_root().run(run.run_id)
 job = job_for_run("evaluate", run.run_id)
-if job is not None and job.active:
-    job_card(job.id)
-    st.stop()
-if job is not None and job.status != "succeeded":
+measuring = job is not None and job.active
+if job is not None and (measuring or failed_since(job, folder.evaluation_results)):
     job_card(job.id)
 took = earlier_seconds(job)
 if not run.has_evaluation:
+    if measuring:
+        st.stop()
     st.write(
         "This run is not evaluated yet. Its policy drives through the episodes that were held out, and so do predictors "
         "that never look: a constant, two clocks, and one that repeats the last command."
@@ -49,11 +50,14 @@ if not run.has_evaluation:
     st.stop()
 
 try:
-    results = load_results(data_root().run(run.run_id))
+    results = load_results(folder)
 except MvlaError as error:
     st.error(plain(str(error)), icon=":material/error:")
-    launch_form(run.run_id, True, took)
+    if not measuring:
+        launch_form(run.run_id, True, took)
     st.stop()
+if measuring:
+    st.caption("Below is what was measured before.")
 others = [
     other for other in known if other.has_evaluation and other.dataset == run.dataset and other.run_id != run.run_id
 ]
@@ -68,10 +72,11 @@ show_sections(
     results,
     {
         "Other runs": lambda: compare_section(run, others),
-        "Experiments": lambda: show_experiments(data_root(), data_root().run(run.run_id)),
+        "Experiments": lambda: show_experiments(data_root(), folder),
     },
 )
 
-st.subheader("Measure it again", anchor=False)
-launch_form(run.run_id, True, took)
+if not measuring:
+    st.subheader("Measure it again", anchor=False)
+    launch_form(run.run_id, True, took)
 next_step("Write down what was found.", REPORT, "Write the report", run=run.run_id)

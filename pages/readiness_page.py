@@ -30,7 +30,8 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
     with st.container(width="stretch"):
         heading(readiness_place(text))
     language_choice()
-finished = [run for run in runs() if run.has_adapter and run.ended]
+known = runs()
+finished = [run for run in known if run.has_adapter and run.ended]
 if not finished:
     empty_state(
         text.say("readiness.empty_title"),
@@ -40,7 +41,7 @@ if not finished:
     )
     st.stop()
 
-run = pick_run(sorted(finished, key=lambda each: not each.has_evaluation))
+run = pick_run(sorted(finished, key=lambda each: not each.has_evaluation), known)
 folder = data_root().run(run.run_id)
 readiness = readiness_of(run.run_id)
 show_sentence(readiness, text)

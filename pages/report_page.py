@@ -20,7 +20,8 @@ PAGE_HEIGHT_PX = 900
 
 heading(REPORT)
 language = language_choice()
-evaluated = [run for run in runs() if run.has_evaluation]
+known = runs()
+evaluated = [run for run in known if run.has_evaluation]
 if not evaluated:
     empty_state(
         say(language, "empty_title"),
@@ -30,7 +31,7 @@ if not evaluated:
     )
     st.stop()
 
-run = pick_run(evaluated)
+run = pick_run(evaluated, known)
 choose_others(run.run_id, [each.run_id for each in evaluated], language)
 choose_content(language)
 folder = data_root().run(run.run_id)

@@ -68,7 +68,8 @@ if job is not None and live:
     job_card(job.id)
 else:
     show_ending(summary, job)
-    show_forecast_check(folder)
+    if summary.status != "unreadable":
+        show_forecast_check(folder)
 for problem in record.problems:
     st.warning(plain(problem), icon=":material/broken_image:")
 if summary.status != "unreadable":

@@ -7,7 +7,7 @@ import streamlit as st
 from app.errors import explain
 from app.page_parts import heading, next_step
 from app.places import DATASET, SIMULATE
-from app.session import DATASET_KEY
+from app.session import DATASET_KEY, KEPT
 from app.simulate_form import (
     choose_camera_and_actions,
     choose_difficulty,
@@ -25,7 +25,12 @@ from mvla_core.simulation.levels import LEVELS
 
 heading(SIMULATE)
 st.subheader("Worlds", anchor=False)
-settings = choose_worlds()
+try:
+    settings = choose_worlds()
+except MvlaError as error:
+    explain(error)
+    show_job()
+    st.stop()
 
 st.subheader("Difficulty", anchor=False)
 with st.container(horizontal=True):
@@ -43,14 +48,17 @@ if match is not None:
 st.subheader("Preview", anchor=False)
 with st.container(horizontal=True):
     help_of_seed = "The same seed and settings make the same episodes."
-    settings["seed"] = int(st.number_input("Seed", 0, 2**31 - 1, 0, key="sim_seed", help=help_of_seed))
+    settings["seed"] = int(
+        st.number_input("Seed", 0, 2**31 - 1, 0, key="sim_seed", persist_state=KEPT, help=help_of_seed)
+    )
     help_of_scene = "The number of an episode: exactly this scene will be recorded."
-    index = int(st.number_input("Scene", 0, 99_999, 0, key="sim_index", help=help_of_scene))
+    index = int(st.number_input("Scene", 0, 99_999, 0, key="sim_index", persist_state=KEPT, help=help_of_scene))
 try:
     config = SimulationConfig.from_settings(**settings)
     preview = show_preview(config, index)
 except MvlaError as error:
     explain(error)
+    show_job()
     st.stop()
 
 st.subheader("Record", anchor=False)

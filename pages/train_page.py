@@ -6,11 +6,11 @@ import streamlit as st
 
 from app.errors import explain
 from app.forecast_parts import show_forecast
-from app.launch_parts import show_launch
+from app.launch_parts import show_launch, show_running_check
 from app.page_parts import empty_state, heading
 from app.pickers import pick_dataset
 from app.places import OVERVIEW, TRAIN
-from app.recipe_form import choose_preset, edit_recipe
+from app.recipe_form import choose_preset, edit_recipe, tell_changes
 from app.session import data_root
 from mvla_core.errors import MvlaError
 from mvla_core.training.launch import forecast
@@ -37,8 +37,9 @@ try:
     show_forecast(expected, recipe)
 except MvlaError as error:
     explain(error)
+    tell_changes(preset, overrides)
+    show_running_check()
     st.stop()
 
-if overrides:
-    st.caption("Changed from the recipe: " + ", ".join(f"`{name}` {value}" for name, value in overrides.items()) + ".")
+tell_changes(preset, overrides)
 show_launch(dataset, preset.name, overrides, expected)

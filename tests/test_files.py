@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mvla_core.errors import MvlaError, UserInputError
-from mvla_core.files import append_json_line, check_identifier, read_json, read_json_lines, replacing, write_json
+from mvla_core.files import (
+    append_json_line,
+    check_identifier,
+    read_json,
+    read_json_lines,
+    read_object,
+    replacing,
+    write_json,
+)
 
 
 def test_a_failed_write_leaves_the_old_content_and_no_litter(tmp_path: Path) -> None:
@@ -95,3 +105,18 @@ def test_unsafe_names_are_refused(name: str) -> None:
 @given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,119}", fullmatch=True))
 def test_plain_names_pass(name: str) -> None:
     assert check_identifier(name, "run name") == name
+
+
+def test_an_object_tells_what_it_lacks_and_where(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    write_json(path, {"dataset": "lab"})
+    held = read_object(path)
+    assert held["dataset"] == "lab"
+    assert held.get("recipe") is None
+    assert json.loads(json.dumps(held)) == pickle.loads(pickle.dumps(held)) == {"dataset": "lab"}
+    with pytest.raises(MvlaError, match=f"{path} does not say 'recipe'"):
+        held["recipe"]
+    for other in ([], 3, None, "text"):
+        write_json(path, other)
+        with pytest.raises(MvlaError, match="does not hold a JSON object"):
+            read_object(path)

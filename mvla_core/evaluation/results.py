@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mvla_core.errors import RunError
-from mvla_core.files import read_json, replacing
+from mvla_core.files import read_object, replacing
 from mvla_core.layout import RunFolder
 
 FORMAT = 1
@@ -116,7 +116,7 @@ def load_results(run: RunFolder) -> dict[str, Any]:
         RunError: The run is missing, not evaluated, or was evaluated by another version of the program.
     """
     _require(run, run.evaluation_results)
-    results: dict[str, Any] = read_json(run.evaluation_results)
+    results = read_object(run.evaluation_results)
     if results.get("format") != FORMAT:
         raise RunError(
             f"The results {run.evaluation_results} have the format {results.get('format')!r}, expected {FORMAT}; "
@@ -132,8 +132,7 @@ def load_audit(run: RunFolder) -> dict[str, Any]:
         RunError: The run is missing or not evaluated.
     """
     _require(run, audit_path(run))
-    audit: dict[str, Any] = read_json(audit_path(run))
-    return audit
+    return read_object(audit_path(run))
 
 
 def _require(run: RunFolder, path: Path) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
 from typing import Any
 
 import numpy as np
 import pytest
 
 from app.evaluation_sections import SECTION_KEY, section_of
+from app.text import plain
 from mvla_core.evaluation.results import load_predictions, save_predictions
 from mvla_core.files import read_json, write_json
 from mvla_core.jobs.queue import JobQueue
-from mvla_core.layout import DataRoot, RunFolder
+from mvla_core.layout import DataRoot, JobFolder, RunFolder
 
 RUN = "20260101-120000-lab-compact-0001"
 OTHER = "20260101-130000-lab-compact-0003"
@@ -243,4 +246,46 @@ def test_a_run_without_adapter_is_not_offered(open_page, own: DataRoot) -> None:
     shutil.rmtree(own.run(RUN).adapter)
     page = open_page("evaluate", run=RUN)
     assert not page.exception
-    assert "There is no run named" in texts(page) or page.button(key="empty_state") is not None
+    assert plain(f"The run {RUN} ended as succeeded and left no policy") in texts(page)
+    assert not page.metric, "no other run's figures are shown in its place"
+    page.selectbox(key="pick_another_run").set_value(page.selectbox(key="pick_another_run").options[0]).run()
+    assert not page.exception
+    assert page.selectbox(key="pick_run").value != RUN
+
+
+@pytest.mark.parametrize("damaged", [[], 3, None, {"format": 1}])
+def test_damaged_results_are_one_sentence(open_page, own: DataRoot, damaged: object) -> None:
+    write_json(own.run(RUN).evaluation_results, damaged)
+    page = open_page("evaluate", run=RUN)
+    assert not page.exception
+    assert plain("results.json") in texts(page)
+
+
+def test_a_damaged_job_does_not_stand_in_the_way(open_page, own: DataRoot) -> None:
+    folder = own.path / "jobs" / "20260101-000000-evaluate-aaaa"
+    folder.mkdir(parents=True)
+    JobQueue(own).submit("evaluate", JobFolder(folder), {"run_id": "other", "suite": "quick"})
+    (folder / "config.json").write_text("{bro")
+    page = open_page("evaluate", run=RUN)
+    assert not page.exception
+    assert page.metric
+
+
+def test_what_was_measured_before_is_shown_while_it_is_measured_again(open_page, own: DataRoot) -> None:
+    page = open_page("evaluate", run=RUN)
+    shown = len(page.metric)
+    page.button(key="evaluate").click().run()
+    assert not page.exception
+    assert len(page.metric) == shown > 0
+    assert "evaluate" not in [button.key for button in page.button]
+    assert "Below is what was measured before." in texts(page)
+    (job,) = JobQueue(own).active()
+    JobQueue(own).request_stop(job.id)
+    page.run()
+    assert "evaluate" in [button.key for button in page.button]
+    # The same was evaluated since by the command: its failure is no news any more.
+    later = time.time() + 60
+    os.utime(own.run(RUN).evaluation_results, (later, later))
+    before = len(page.error)
+    page.run()
+    assert len(page.error) == before - 1

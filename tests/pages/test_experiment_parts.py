@@ -30,15 +30,17 @@ def page() -> None:
 
 @pytest.fixture
 def run(served: DataRoot) -> RunFolder:
-    """A run on a data set that is there, with a second data set beside it."""
+    """A run on a data set that is there, with a simulated and another recorded one beside it."""
     from mvla_core.datasets.split import make_split
     from mvla_core.episodes.catalogue import scan
     from mvla_core.episodes.dataset import named_dataset
     from mvla_core.episodes.writer import write_episode
+    from mvla_core.files import write_text
     from mvla_core.schema import ActionSpace
+    from mvla_core.simulation.journal import FILE_NAME
     from mvla_core.training.recipe import Recipe
 
-    for name in ("lab", "worlds"):
+    for name in ("lab", "other", "worlds"):
         for number in range(12):
             write_episode(
                 served.dataset(name) / f"e{number:02}.h5",
@@ -46,6 +48,7 @@ def run(served: DataRoot) -> RunFolder:
                 np.zeros((8, 2)),
                 action_space=ActionSpace.default(2),
             )
+    write_text(served.dataset("worlds") / FILE_NAME, "{}\n")
     ref = named_dataset(served, "lab")
     folder = served.run(RUN)
     write_json(

@@ -60,6 +60,27 @@ def test_each_scenario_can_have_a_number_of_its_own(open_page, served: DataRoot)
     assert config["count"] == 21
 
 
+def test_all_numbers_at_zero_record_nothing(open_page, served: DataRoot) -> None:
+    page = small(open_page("simulate"))
+    page.button_group(key="sim_scenarios").set_value(["2box_vert_left"])
+    page.number_input(key="sim_count").set_value(20_000)
+    page.toggle(key="sim_own").set_value(True).run()
+    assert not page.exception
+    assert page.number_input(key="sim_number_2box_vert_left").value == 20_000
+    page.number_input(key="sim_number_2box_vert_left").set_value(0).run()
+    assert not page.exception
+    assert "nothing would be recorded" in page.error[0].value
+    assert "sim_launch" not in [button.key for button in page.button]
+
+
+def test_what_was_entered_is_there_after_another_page(open_page, served: DataRoot) -> None:
+    page = small(open_page("simulate"))
+    page.number_input(key="sim_count").set_value(77).run()
+    page.switch_page("../pages/overview_page.py").run()
+    page.switch_page("../pages/simulate_page.py").run()
+    assert (page.number_input(key="sim_count").value, page.number_input(key="sim_height").value) == (77, 24)
+
+
 def test_the_preview_is_the_scene_that_will_be_recorded(open_page, served: DataRoot) -> None:
     page = small(open_page("simulate"))
     page.number_input(key="sim_index").set_value(5).run()

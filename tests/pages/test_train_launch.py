@@ -86,6 +86,61 @@ def test_several_seeds_are_queued_as_one_group(open_page: Any, own: DataRoot) ->
     assert len({job.device for job in jobs}) == 1, "one after another"
 
 
+def test_two_quick_clicks_launch_one_training(open_page: Any, own: DataRoot, monkeypatch: pytest.MonkeyPatch) -> None:
+    def click_again(page: Any) -> None:
+        page.switch_page("../pages/train_page.py")
+        page.run()
+        page.button(key="launch").click().run()
+        assert not page.exception
+
+    page = open_page("train")
+    page.toggle(key="check_first").set_value(False).run()
+    monkeypatch.setattr("app.one_click.ONE_CLICK_S", 3600.0)
+    page.button(key="launch").click().run()
+    click_again(page)
+    assert len(JobQueue(own).active()) == 1
+    monkeypatch.setattr("app.one_click.ONE_CLICK_S", 0.0)
+    click_again(page)
+    assert len(JobQueue(own).active()) == 2, "asked for later, the same training is another one"
+
+
+def test_a_launch_that_waits_for_its_check_is_forgotten_with_the_page(open_page: Any, own: DataRoot) -> None:
+    page = open_page("train")
+    page.button(key="launch").click().run()
+    assert "queued as soon as the check has succeeded" in captions(page)
+    page.switch_page("../pages/dataset_page.py").run()
+    page.switch_page("../pages/train_page.py").run()
+    assert not page.exception
+    assert "queued as soon as" not in captions(page)
+    (job,) = JobQueue(own).active()
+    assert job.kind == "preflight"
+
+
+def test_what_was_entered_is_there_after_another_page_and_can_be_taken_back(open_page: Any, own: DataRoot) -> None:
+    page = open_page("train")
+    usual = page.number_input(key="recipe_compact_epochs").value
+    page.number_input(key="recipe_compact_epochs").set_value(usual + 4).run()
+    page.switch_page("../pages/dataset_page.py").run()
+    page.switch_page("../pages/train_page.py").run()
+    assert page.number_input(key="recipe_compact_epochs").value == usual + 4
+    assert f"`epochs` {usual + 4}" in captions(page)
+    page.button(key="recipe_reset").click().run()
+    assert page.number_input(key="recipe_compact_epochs").value == usual
+    assert "Changed from the recipe" not in captions(page)
+
+
+def test_a_failed_check_is_told_beside_what_it_checked_alone(open_page: Any, own: DataRoot) -> None:
+    page = open_page("train")
+    page.button(key="check").click().run()
+    (job,) = JobQueue(own).active()
+    JobQueue(own).request_stop(job.id)
+    page.run()
+    assert any("The check failed" in str(error.proto) for error in page.error)
+    page.number_input(key="recipe_compact_epochs").set_value(page.number_input(key="recipe_compact_epochs").value + 1)
+    page.run()
+    assert not page.error
+
+
 def test_the_form_tells_ranges_and_parts(open_page: Any, own: DataRoot) -> None:
     page = open_page("train")
     assert page.number_input(key="recipe_compact_window_size").help.endswith("From 1 to 64 frames.")
