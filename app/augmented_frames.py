@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.answers import HEADERS, NEVER, UnusableAddress, foreign, sentence, whole_number
+from app.answers import FOREVER, NEVER, answering, identifier, whole_number
 from app.augmented import as_trained, drawn
 from app.session import data_root
 from mvla_core.datasets.augmentation.copies import augment_frame
@@ -23,13 +23,11 @@ from mvla_core.datasets.augmentation.recipe import MAX_COPIES, AugmentationRecip
 from mvla_core.datasets.augmentation.store import load_augmentation
 from mvla_core.episodes.pictures import encode_jpeg
 from mvla_core.episodes.reader import open_known
-from mvla_core.errors import EpisodeError, MvlaError, UserInputError
-from mvla_core.files import check_identifier
+from mvla_core.errors import EpisodeError
 from mvla_core.schema import EpisodeInfo
 
 MAX_WIDTH_PX = 1920
 MAX_SEED = 2**31 - 1
-_FOREVER = "private, max-age=31536000, immutable"
 
 
 def augmented_url(info: EpisodeInfo, recipe: AugmentationRecipe, copy: int, seed: int) -> str:
@@ -53,26 +51,16 @@ def _version(info: EpisodeInfo, recipe: AugmentationRecipe) -> str:
     return f"{info.file_mtime_ns}{info.color_order}{first}-{last}-{recipe.digest[:16]}"
 
 
+@answering
 def augmented_frame(request: Request) -> Response:
     """One frame of a copy. What cannot be shown, a damaged frame among it, is one sentence that the player puts in its place."""
-    if foreign(request):
-        return sentence("This address answers only to the workbench's own pages.", 403)
-    try:
-        return _answer(request)
-    except UnusableAddress as error:
-        return sentence(str(error), 400)
-    except MvlaError as error:
-        return sentence(str(error), 404)
-
-
-def _answer(request: Request) -> Response:
     given = request.query_params
     width = whole_number(given.get("w", str(MAX_WIDTH_PX)), "width", 100_000)
     index = whole_number(request.path_params["index"], "frame", 10**9)
     copy = whole_number(given.get("copy", "1"), "copy", MAX_COPIES)
     seed = whole_number(given.get("seed", "0"), "seed", MAX_SEED)
-    dataset = _identifier(request.path_params["dataset"], "data set name")
-    name = _identifier(given.get("recipe", ""), "augmentation name")
+    dataset = identifier(request.path_params["dataset"], "data set name")
+    name = identifier(given.get("recipe", ""), "augmentation name")
     root = data_root()
     info = as_trained(root, dataset, request.path_params["episode_id"])
     if index >= info.num_frames:
@@ -88,15 +76,8 @@ def _answer(request: Request) -> Response:
     return Response(
         encode_jpeg(picture, max(16, min(width, MAX_WIDTH_PX))),
         media_type="image/jpeg",
-        headers={**HEADERS, "Cache-Control": _FOREVER if fresh else NEVER},
+        headers={"Cache-Control": FOREVER if fresh else NEVER},
     )
-
-
-def _identifier(text: str, what: str) -> str:
-    try:
-        return check_identifier(text, what)
-    except UserInputError as error:
-        raise UnusableAddress(str(error)) from error
 
 
 AUGMENTED_ROUTES = [

@@ -11,25 +11,20 @@ What a run gains while it trains is read by byte offset from its progress route 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from app.answers import HEADERS, NEVER, UnusableAddress, foreign, sentence, whole_number
+from app.answers import UnusableAddress, answering, run_named, whole_number
 from app.session import data_root
-from mvla_core.errors import MvlaError, RunError, UserInputError
-from mvla_core.files import check_identifier
 from mvla_core.layout import RunFolder
 from mvla_core.runs.columns import AXES, Axis
 from mvla_core.runs.curves import MAX_POINTS, overlay, run_curves
 from mvla_core.runs.export import metric_lines
 from mvla_core.runs.predictions import read_predictions
-
-Handler = Callable[[Request], Response]
 
 
 def run_url(run_id: str) -> str:
@@ -47,39 +42,12 @@ def overlay_url(run_ids: Sequence[str], metric: str, axis: str) -> str:
     return f"/mvla/overlay?runs={quote(','.join(run_ids), safe=',')}&metric={quote(metric)}&axis={quote(axis)}"
 
 
-def _answering(handler: Handler) -> Handler:
-    """Refuse foreign requests, and turn what the user can cause into a sentence with its status."""
-
-    @wraps(handler)
-    def answer(request: Request) -> Response:
-        if foreign(request):
-            return sentence("This address answers only to the workbench's own pages.", 403)
-        try:
-            response = handler(request)
-        except RunError as error:
-            return sentence(str(error), 404)
-        except MvlaError as error:
-            return sentence(str(error), 400)
-        for name, value in {**HEADERS, "Cache-Control": NEVER}.items():
-            response.headers.setdefault(name, value)
-        return response
-
-    return answer
-
-
-def _run(name: str) -> RunFolder:
-    run = data_root().run(check_identifier(name, "run name"))
-    if not run.path.is_dir():
-        raise RunError(f"There is no run {run.run_id}; choose one on the page Runs.")
-    return run
-
-
 def _axis(request: Request) -> Axis:
     asked = request.query_params.get("axis", "epoch")
     for axis in AXES:
         if asked == axis:
             return axis
-    raise UserInputError(f"There is no axis {asked[:24]!r}: expected one of {', '.join(AXES)}.")
+    raise UnusableAddress(f"There is no axis {asked[:24]!r}: expected one of {', '.join(AXES)}.")
 
 
 def _number(request: Request, name: str) -> float | None:
@@ -95,29 +63,29 @@ def _number(request: Request, name: str) -> float | None:
     return value
 
 
-@_answering
+@answering
 def curves(request: Request) -> Response:
     """All curves of a run, or a stretch of them, thinned to about `points` logged steps."""
-    run = _run(request.path_params["run_id"])
+    run = run_named(request.path_params["run_id"])
     points = whole_number(request.query_params.get("points", str(MAX_POINTS)), "number of points", MAX_POINTS)
     begin, end = _number(request, "begin"), _number(request, "end")
     return JSONResponse(run_curves(data_root(), run, points=points, begin=begin, end=end, axis=_axis(request)))
 
 
-@_answering
+@answering
 def epoch_predictions(request: Request) -> Response:
     """What was predicted for the watched validation episodes in the epochs after `after`; {} before the first."""
-    run = _run(request.path_params["run_id"])
+    run = run_named(request.path_params["run_id"])
     after = whole_number(request.query_params.get("after", "0"), "epoch", 10**9)
     read = read_predictions(run)
     return JSONResponse({} if read is None else read.to_json(after))
 
 
-@_answering
+@answering
 def overlaid(request: Request) -> Response:
     """One metric of several runs."""
     names = request.query_params.get("runs", "").split(",")
-    runs = [_run(name) for name in dict.fromkeys(names)]
+    runs = [run_named(name) for name in dict.fromkeys(names)]
     metric, axis = request.query_params.get("metric", ""), _axis(request)
     tag = f'"{"-".join(_state(run) for run in runs)}"'
     if request.headers.get("if-none-match") == tag:
@@ -135,10 +103,10 @@ def _state(run: RunFolder) -> str:
     return f"{found.st_size:x}.{found.st_mtime_ns:x}"
 
 
-@_answering
+@answering
 def table(request: Request) -> Response:
     """All metrics of a run as comma-separated values, row by row as they are read."""
-    run = _run(request.path_params["run_id"])
+    run = run_named(request.path_params["run_id"])
     headers = {"Content-Disposition": f'attachment; filename="{run.run_id}-metrics.csv"'}
     return StreamingResponse(metric_lines([run]), media_type="text/csv; charset=utf-8", headers=headers)
 

@@ -54,7 +54,8 @@ def _evaluated_episodes(run: Path, stamp: int) -> tuple[str, ...]:
     return tuple(stored_episodes(RunFolder(run)))
 
 
-@lru_cache(maxsize=64)
+# Few: an entry of a long episode takes some MB, and the browser keeps what it has fetched.
+@lru_cache(maxsize=8)
 def _entry(path: Path, info: EpisodeInfo, stamp: int, results_stamp: int) -> dict[str, Any]:
     run = RunFolder(path)
     found, results = stored_episode(run, info.episode_id), load_results(run)

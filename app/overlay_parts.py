@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.annotated import as_shown
 from app.cached import driven
 from app.catalogues import find_episode
 from app.components.overlay.overlay import Askable, OverlaidRun, show_overlay
@@ -48,7 +49,7 @@ def overlay_section(run: RunSummary, results: Mapping[str, Any], others: Sequenc
     with right:
         chosen = _pick_beside(beside)
     try:
-        info = find_episode(root, run.dataset, episode)
+        info = as_shown(root, find_episode(root, run.dataset, episode))
         commands = driven(info)
     except MvlaError as error:
         st.error(f"This episode cannot be shown. {plain(str(error))}", icon=":material/broken_image:")

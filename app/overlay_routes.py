@@ -11,9 +11,7 @@ nothing else. The rest only reads.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import fields
-from functools import wraps
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
@@ -21,13 +19,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.answers import HEADERS, NEVER, UnusableAddress, foreign, sentence, whole_number
+from app.answers import FOREVER, HEADERS, NEVER, UnusableAddress, answering, foreign, run_named, sentence, whole_number
 from app.catalogues import find_episode
 from app.overlay_data import overlay_entry
 from app.session import data_root
-from mvla_core.errors import MvlaError, RunError, UserInputError
+from mvla_core.errors import MvlaError, UserInputError
 from mvla_core.evaluation.questions import Question, Ticket, Waiting, look, put
-from mvla_core.files import check_identifier, read_object
+from mvla_core.files import read_object
 from mvla_core.layout import RunFolder
 
 ASK_URL = "/mvla/ask"
@@ -35,9 +33,6 @@ ANSWERS_URL = "/mvla/answers"
 MAX_QUESTION_BYTES = 8_000
 ANSWER_WAIT_S = 0.4
 """How long one look waits for an answer, so that a quick one needs no second look."""
-_FOREVER = "private, max-age=31536000, immutable"
-
-Handler = Callable[[Request], Response]
 
 
 def evaluated_url(run: RunFolder, episode_id: str) -> str:
@@ -53,33 +48,15 @@ def _refused(error: MvlaError) -> Response:
     return sentence(str(error), 400 if isinstance(error, UserInputError) else 404)
 
 
-def _answering(handler: Handler) -> Handler:
-    @wraps(handler)
-    def answer(request: Request) -> Response:
-        if foreign(request):
-            return sentence("This address answers only to the workbench's own pages.", 403)
-        try:
-            response = handler(request)
-        except MvlaError as error:
-            return _refused(error)
-        for name, value in {**HEADERS, "Cache-Control": NEVER}.items():
-            response.headers.setdefault(name, value)
-        return response
-
-    return answer
-
-
-@_answering
+@answering
 def evaluated(request: Request) -> Response:
     """What a run predicted for one of its held-out episodes."""
     root = data_root()
-    run = root.run(check_identifier(request.path_params["run_id"], "run name"))
-    if not run.path.is_dir():
-        raise RunError(f"There is no run {run.run_id}; choose one on the page Runs.")
+    run = run_named(request.path_params["run_id"])
     dataset = read_object(run.config)["dataset"]
     info = find_episode(root, dataset, request.path_params["episode_id"])
     fresh = request.query_params.get("v") == _version(run)
-    return JSONResponse(overlay_entry(run, info), headers={"Cache-Control": _FOREVER if fresh else NEVER})
+    return JSONResponse(overlay_entry(run, info), headers={"Cache-Control": FOREVER if fresh else NEVER})
 
 
 async def ask(request: Request) -> Response:
@@ -119,7 +96,7 @@ def _question(body: bytes) -> Question:
     return Question(**value)
 
 
-@_answering
+@answering
 def answered(request: Request) -> Response:
     """The answer to a question, as soon as it is there."""
     job = whole_number(request.path_params["job"], "job", 10**9)

@@ -10,23 +10,18 @@ click that comes before the new button has arrived is lost. All of these only re
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.answers import HEADERS, NEVER, UnusableAddress, foreign, sentence
+from app.answers import NEVER, UnusableAddress, answering, identifier
 from app.report_files import ReportFiles, report_of, zipped
 from app.session import data_root
-from mvla_core.errors import MvlaError, RunError, UserInputError
-from mvla_core.files import check_identifier
+from mvla_core.errors import RunError
 from mvla_core.reports.page_script import script_hash
 from mvla_core.wording import LANGUAGES
-
-Handler = Callable[[Request], Response]
 
 _HTML = "text/html; charset=utf-8"
 
@@ -43,24 +38,6 @@ def report_address(run_id: str, lang: str, name: str, version: int) -> str:
     return f"/mvla/runs/{quote(run_id, safe='')}/report/{lang}/{name}?v={version}"
 
 
-def _answering(handler: Handler) -> Handler:
-    @wraps(handler)
-    def answer(request: Request) -> Response:
-        if foreign(request):
-            return sentence("This address answers only to the workbench's own pages.", 403)
-        try:
-            response = handler(request)
-        except UnusableAddress as error:
-            return sentence(str(error), 400)
-        except MvlaError as error:
-            return sentence(str(error), 404)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
-
-    return answer
-
-
 def _found(request: Request) -> tuple[str, ReportFiles]:
     """The run's name with its report in the language that the address names."""
     lang = request.path_params["lang"]
@@ -68,10 +45,7 @@ def _found(request: Request) -> tuple[str, ReportFiles]:
         raise UnusableAddress(
             f"There is no report in the language {lang[:12]!r}: expected one of {', '.join(LANGUAGES)}."
         )
-    try:
-        run_id = check_identifier(request.path_params["run_id"], "run name")
-    except UserInputError as error:
-        raise UnusableAddress(str(error)) from error
+    run_id = identifier(request.path_params["run_id"], "run name")
     report = report_of(data_root().run(run_id), lang)
     if report is None:
         raise RunError(f"The run {run_id} has no report in this language; write it on the page Report.")
@@ -82,7 +56,7 @@ def _kept(name: str) -> dict[str, str]:
     return {"Cache-Control": NEVER, "Content-Disposition": f'attachment; filename="{name}"'}
 
 
-@_answering
+@answering
 def shown(request: Request) -> Response:
     """The report to look at. Its own script may run, by its hash; whatever a recording's texts may hold may not."""
     _, report = _found(request)
@@ -94,7 +68,7 @@ def shown(request: Request) -> Response:
     return Response(report.page.read_bytes(), media_type=_HTML, headers=headers)
 
 
-@_answering
+@answering
 def page(request: Request) -> Response:
     """The report as one file."""
     run_id, report = _found(request)
@@ -102,7 +76,7 @@ def page(request: Request) -> Response:
     return Response(report.page.read_bytes(), media_type=_HTML, headers=_kept(name))
 
 
-@_answering
+@answering
 def markdown(request: Request) -> Response:
     """The Markdown text with its figures as a zip archive."""
     run_id, report = _found(request)

@@ -15,8 +15,6 @@ Metrics, reports, augmented frames, the overlay and uploads have modules of thei
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from functools import wraps
 from urllib.parse import quote
 
 from starlette.middleware import Middleware
@@ -27,7 +25,7 @@ from starlette.routing import Route
 from streamlit import config as streamlit_config
 
 from app.annotated import as_shown
-from app.answers import HEADERS, NEVER, UnusableAddress, foreign, sentence, whole_number
+from app.answers import FOREVER, NEVER, answering, identifier, run_named, whole_number
 from app.augmented_frames import AUGMENTED_ROUTES
 from app.catalogues import find_episode
 from app.metrics_routes import METRICS_ROUTES
@@ -39,16 +37,13 @@ from mvla_core.episodes.annotations import export_json
 from mvla_core.episodes.dataset import named_dataset
 from mvla_core.episodes.pictures import frame_jpeg
 from mvla_core.episodes.thumbnails import make_strip, thumbnail_strip
-from mvla_core.errors import EpisodeError, MvlaError, RunError, UserInputError
-from mvla_core.files import check_identifier, read_json_lines
+from mvla_core.errors import EpisodeError
+from mvla_core.files import read_json_lines
 from mvla_core.schema import ColorOrder, EpisodeInfo
 
 MAX_WIDTH_PX = 1920
 PROGRESS_EVENTS = frozenset({"step", "epoch", "stage", "note"})
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
-_FOREVER = "private, max-age=31536000, immutable"
-
-Handler = Callable[[Request], Response]
 
 
 def frame_url(info: EpisodeInfo) -> str:
@@ -79,50 +74,13 @@ def curation_url(dataset: str) -> str:
     return f"/mvla/curation/{quote(dataset, safe='')}.json"
 
 
-def progress_url(run_id: str) -> str:
-    """Address of a run's progress, to which `?offset=N` is added."""
-    return f"/mvla/runs/{quote(run_id, safe='')}/progress"
-
-
-def _answering(handler: Handler) -> Handler:
-    """Refuse foreign requests, and turn what the user can cause into a sentence with its status."""
-
-    @wraps(handler)
-    def answer(request: Request) -> Response:
-        if foreign(request):
-            return sentence("This address answers only to the workbench's own pages.", 403)
-        try:
-            response = handler(request)
-        except UnusableAddress as error:
-            return sentence(str(error), 400)
-        except MvlaError as error:
-            return sentence(str(error), 404)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
-
-    return answer
-
-
-def _identifier(request: Request, parameter: str, what: str) -> str:
-    """A name that came in an address.
-
-    Raises:
-        UnusableAddress: It cannot be a name.
-    """
-    try:
-        return check_identifier(request.path_params[parameter], what)
-    except UserInputError as error:
-        raise UnusableAddress(str(error)) from error
-
-
-@_answering
+@answering
 def frame(request: Request) -> Response:
     """One frame as JPEG, at most `w` pixels wide. With `v` it never changes, so the browser may keep it for good."""
     width = whole_number(request.query_params.get("w", str(MAX_WIDTH_PX)), "width", 100_000)
     index = whole_number(request.path_params["index"], "frame", 10**9)
     root = data_root()
-    dataset = _identifier(request, "dataset", "data set name")
+    dataset = identifier(request.path_params["dataset"], "data set name")
     info = as_shown(root, find_episode(root, dataset, request.path_params["episode_id"]))
     if index >= info.num_frames:
         raise EpisodeError(
@@ -132,40 +90,38 @@ def frame(request: Request) -> Response:
     return _picture(request, info, picture)
 
 
-@_answering
+@answering
 def strip(request: Request) -> Response:
     """A few frames of an episode side by side, small, as JPEG."""
     root = data_root()
-    dataset = _identifier(request, "dataset", "data set name")
+    dataset = identifier(request.path_params["dataset"], "data set name")
     info = as_shown(root, find_episode(root, dataset, request.path_params["episode_id"]))
     return _picture(request, info, thumbnail_strip(root, info) or make_strip(root, info))
 
 
 def _picture(request: Request, info: EpisodeInfo, picture: bytes) -> Response:
     fresh = request.query_params.get("v") == _version(info)
-    return Response(picture, media_type="image/jpeg", headers={"Cache-Control": _FOREVER if fresh else NEVER})
+    return Response(picture, media_type="image/jpeg", headers={"Cache-Control": FOREVER if fresh else NEVER})
 
 
-@_answering
+@answering
 def curation(request: Request) -> Response:
     """What was said of a data set, as a file to keep.
 
     An address of its own and not a download button: what stands behind such a button is thrown away in each rerun of the page,
     and a click that comes before the new button has arrived is lost.
     """
-    ref = named_dataset(data_root(), _identifier(request, "dataset", "data set name"))
+    ref = named_dataset(data_root(), identifier(request.path_params["dataset"], "data set name"))
     text = json.dumps(export_json(data_root(), ref), ensure_ascii=False, indent=2) + "\n"
     headers = {"Cache-Control": NEVER, "Content-Disposition": f'attachment; filename="{ref.name}-curation.json"'}
     return Response(text, media_type="application/json", headers=headers)
 
 
-@_answering
+@answering
 def progress(request: Request) -> Response:
     """The events of a run's progress file from byte `offset` on; a file that does not exist yet reads as empty."""
     offset = whole_number(request.query_params.get("offset", "0"), "offset", 10**15)
-    run = data_root().run(_identifier(request, "run_id", "run name"))
-    if not run.path.is_dir():
-        raise RunError(f"There is no run {run.run_id}; choose one on the page Runs.")
+    run = run_named(request.path_params["run_id"])
     rows, offset = read_json_lines(run.progress, offset)
     kept = [row for row in rows if row.get("event") in PROGRESS_EVENTS]
     return JSONResponse({"offset": offset, "rows": kept}, headers={"Cache-Control": NEVER})

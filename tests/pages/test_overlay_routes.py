@@ -125,7 +125,7 @@ def test_a_trimmed_run_is_shifted(own: DataRoot) -> None:
     ("address", "status"),
     [
         ("/mvla/evaluated/nobody/e.json", 404),
-        (f"/mvla/evaluated/{RUN}/nobody.json", 400),
+        (f"/mvla/evaluated/{RUN}/nobody.json", 404),
         ("/mvla/evaluated/..%2Fx/e.json", 404),
         ("/mvla/answers/x/y.json", 400),
         ("/mvla/answers/999/y.json", 404),
