@@ -11,6 +11,7 @@ from transformers import CLIPImageProcessorPil, Kosmos2Config, Kosmos2Model, Kos
 
 from mvla_core.policies.tiny import tiny_tokenizer
 
+WORDS = "Drive around past between to the a box boxes on left right basket goal stop at and turn go straight in front of".split()
 _SPREAD = 0.02
 """Standard deviation of the weights, about that of a fresh transformer."""
 _BLOCK = 2**22
@@ -21,7 +22,8 @@ def write_random_kosmos2(folder: Path, dtype: torch.dtype = torch.bfloat16) -> P
     """Write weights (3.3 GB in 16 bits), configuration and processor, so that `base_model` can name the folder.
 
     The configuration is the default of transformers' `Kosmos2Config`, which is that of the published model. The tokenizer is a
-    small one that reads character by character: sentences are some tokens longer than with the real one.
+    small one: it reads the common words of instructions as one token each, as a vocabulary of 64,000 pieces does, so that
+    sequences have the length that they have with the real one; other words it spells.
     """
     config = Kosmos2Config(dtype=dtype)
     with torch.device("meta"):
@@ -32,7 +34,7 @@ def write_random_kosmos2(folder: Path, dtype: torch.dtype = torch.bfloat16) -> P
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     config.architectures = ["Kosmos2Model"]
     config.save_pretrained(folder)
-    Kosmos2Processor(CLIPImageProcessorPil(), tiny_tokenizer()).save_pretrained(folder)
+    Kosmos2Processor(CLIPImageProcessorPil(), tiny_tokenizer(WORDS)).save_pretrained(folder)
     return folder
 
 

@@ -7,6 +7,7 @@ next to nothing about navigation.
 from __future__ import annotations
 
 import string
+from collections.abc import Sequence
 
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
@@ -19,11 +20,16 @@ _WEIGHTS_SEED = 20260101
 _IMAGE_SIZE = 56
 
 
-def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    """Return a tokenizer of single characters, with the special ids that Kosmos-2's has (0 to 3)."""
+def tiny_tokenizer(words: Sequence[str] = ()) -> PreTrainedTokenizerFast:
+    """Return a tokenizer of single characters, with the special ids that Kosmos-2's has (0 to 3).
+
+    Args:
+        words: Read as one token each, so that sentences are as long as with a large vocabulary.
+    """
     characters = string.ascii_letters + string.digits + string.punctuation
     pieces = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -1.0)]
     pieces += [(character, -2.0) for character in characters]
+    pieces += [(f"\u2581{word}", -2.0) for word in words]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=3))
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
