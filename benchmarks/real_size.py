@@ -11,7 +11,31 @@ from transformers import CLIPImageProcessorPil, Kosmos2Config, Kosmos2Model, Kos
 
 from mvla_core.policies.tiny import tiny_tokenizer
 
-WORDS = "Drive around past between to the a box boxes on left right basket goal stop at and turn go straight in front of".split()
+WORDS = [
+    "Drive",
+    "around",
+    "past",
+    "between",
+    "to",
+    "the",
+    "a",
+    "box",
+    "boxes",
+    "on",
+    "left",
+    "right",
+    "basket",
+    "goal",
+    "stop",
+    "at",
+    "and",
+    "turn",
+    "go",
+    "straight",
+    "in",
+    "front",
+    "of",
+]
 _SPREAD = 0.02
 """Standard deviation of the weights, about that of a fresh transformer."""
 _BLOCK = 2**22
