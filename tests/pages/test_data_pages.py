@@ -37,7 +37,7 @@ def test_player_gets_the_episode(open_page, recorded: DataRoot) -> None:
     assert (data["fps"], data["fpsKnown"]) == (5.0, True)
     assert [dim["unit"] for dim in data["dims"]] == ["m/s", "m/s"]
     assert max(data["dims"][0]["values"]) == pytest.approx(1.15)
-    assert all(len(dim["values"]) == 18 and dim["predicted"] is None for dim in data["dims"])
+    assert all(len(dim["values"]) == 18 for dim in data["dims"])
     assert data["link"] == {"dataset": "lab", "episode": "episode_20260101_120000"}
     assert dict(page.query_params) == {}, "the address changes only when the user chooses"
 

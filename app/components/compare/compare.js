@@ -9,100 +9,24 @@
  * A step is a frame of the longest episode. One that has ended shows its last frame, veiled.
  */
 
-const ADDRESS_AFTER_MS = 250;
-
-const comparisons = new WeakMap();
-
-export default function (component) {
-  let comparison = comparisons.get(component.parentElement);
-  if (!comparison) {
-    comparison = new Comparison(component.parentElement);
-    comparisons.set(component.parentElement, comparison);
-  }
-  comparison.update(component.data);
-  return () => {
-    comparison.dispose();
-    comparisons.delete(component.parentElement);
-  };
-}
-
-class Comparison {
+class Comparison extends Scrubber {
   constructor(root) {
-    const find = (selector) => root.querySelector(selector);
-    this.host = root.host ?? root;
-    this.box = find(".compare");
-    this.grid = find(".panes");
-    this.legend = find(".legend");
-    this.where = find(".where");
-    this.help = find(".help");
-    this.playButton = find(".play");
-    this.speed = find(".speed select");
-    this.radios = [...root.querySelectorAll(".align input")];
-    this.chart = new TimeChart(find(".chart"));
-    this.playback = new Playback(this);
-    this.panes = [];
-    this.position = 0;
-    this.loop = false;
-    this.listen(find(".controls"));
-    this.resized = new ResizeObserver(() => this.layout());
-    this.resized.observe(this.box);
-  }
-
-  listen(controls) {
-    const buttons = { back: ["step", -1], next: ["step", 1] };
-    controls.onclick = (event) => {
-      const name = event.target.closest("button")?.dataset.act;
-      if (name) this.act(...(buttons[name] ?? [name]));
-    };
-    this.help.onclick = (event) => (event.target === this.help || event.target.closest("button")) && this.act("help");
-    fillKeys(this.help.querySelector("table"), PLAYBACK_KEYS.filter(([keys]) => keys !== "A"));
-    this.speed.onchange = () => this.playback.rebase();
+    super(root);
+    this.grid = this.find(".panes");
+    this.radios = [...this.box.querySelectorAll(".align input")];
     for (const radio of this.radios) radio.onchange = () => this.realign(radio.value);
-    this.box.onkeydown = (event) => this.key(event);
-    this.pageKeys = (event) => document.activeElement === document.body && this.box.offsetParent && this.key(event);
-    document.addEventListener("keydown", this.pageKeys);
-    const { canvas } = this.chart;
-    const seek = (event) => this.seek(Math.round(this.chart.shareAt(event.clientX) * (this.steps - 1)));
-    canvas.onpointerdown = (event) => {
-      canvas.setPointerCapture(event.pointerId);
-      this.dragging = true;
-      seek(event);
-    };
-    canvas.onpointermove = (event) => this.dragging && seek(event);
-    canvas.onpointerup = canvas.onpointercancel = () => (this.dragging = false);
+    this.panes = [];
   }
 
-  key(event) {
-    if (event.target.matches?.("select, input")) return;
-    const act = this.data && actOf(event, false);
-    if (!act || (event.key === " " && event.target.closest?.("button"))) return;
-    if (act[0] === "escape" && this.help.hidden) return;
-    event.preventDefault();
-    event.stopPropagation();
-    this.act(...act);
+  get knownKeys() {
+    return PLAYBACK_KEYS.filter(([keys]) => keys !== "A");
   }
 
-  act(name, value) {
-    if (name === "step") this.seek(this.position + value);
-    else if (name === "first") this.seek(0);
-    else if (name === "last") this.seek(this.steps - 1);
-    else if (name === "play") this.play(!this.playback.playing);
-    else if (name === "loop") this.loop = !this.loop;
-    else if (name === "help") this.showHelp(this.help.hidden);
-    else if (name === "escape") this.showHelp(false);
-    else if (name === "slower" || name === "faster") {
-      const chosen = this.speed.selectedIndex + (name === "faster" ? 1 : -1);
-      this.speed.selectedIndex = Math.max(0, Math.min(this.speed.options.length - 1, chosen));
-      this.playback.rebase();
-    }
+  get last() {
+    return this.steps - 1;
   }
 
-  showHelp(on) {
-    this.help.hidden = !on;
-    (on ? this.help : this.box).focus({ preventScroll: true });
-  }
-
-  update(data) {
+  update({ data }) {
     const identity = data.episodes.map(({ episode, url }) => episode + url).join(" ");
     const another = identity !== this.identity;
     Object.assign(this, { data, identity, theme: themeOf(this.host) });
@@ -110,7 +34,7 @@ class Comparison {
     if (another) {
       this.play(false);
       this.align = data.align;
-      this.position = Math.max(0, Math.min(this.steps - 1, data.start));
+      this.position = this.bounded(data.start);
       for (const pane of this.panes) pane.store?.dispose();
       this.panes = data.episodes.map((episode, k) => new Pane(episode, this.color(k), this.theme, () => this.tellPainted()));
       this.grid.replaceChildren(...this.panes.map(({ box }) => box));
@@ -141,7 +65,7 @@ class Comparison {
 
   /** The frame of an episode at a step. */
   frameAt({ frames }, step) {
-    if (this.align === "share") return Math.round((step / Math.max(1, this.steps - 1)) * (frames - 1));
+    if (this.align === "share") return Math.round((step / Math.max(1, this.last)) * (frames - 1));
     return Math.min(step, frames - 1);
   }
 
@@ -171,60 +95,31 @@ class Comparison {
     });
   }
 
-  // What `Playback` asks for.
   rate() {
     return Math.max(...this.data.episodes.map(({ fps }) => fps)) * Number(this.speed.value);
-  }
-
-  bounds() {
-    return [0, this.steps - 1];
   }
 
   ready(step) {
     return this.panes.every((pane) => pane.store.get(this.frameAt(pane.data, step)));
   }
 
-  stopped() {
-    this.play(false);
-  }
-
-  play(on) {
-    if (on === this.playback.playing) return;
-    this.playButton.setAttribute("aria-pressed", String(on));
-    this.playButton.setAttribute("aria-label", on ? "Pause" : "Play");
-    if (!on) {
-      this.playback.pause();
-      this.rememberSoon();
-      return;
-    }
-    if (this.position >= this.steps - 1) this.show(0);
-    this.playback.play();
-  }
-
-  seek(step) {
-    this.play(false);
-    this.show(step);
-    this.rememberSoon();
-  }
-
   show(step) {
-    const bounded = Math.max(0, Math.min(this.steps - 1, step));
-    const direction = bounded >= this.position ? 1 : -1;
-    this.position = bounded;
+    this.moveTo(step);
+    const here = this.position;
     for (const pane of this.panes) {
-      const ended = this.align === "frame" && bounded >= pane.data.frames;
-      pane.show(this.frameAt(pane.data, bounded), direction, ended);
+      const ended = this.align === "frame" && here >= pane.data.frames;
+      pane.show(this.frameAt(pane.data, here), this.direction, ended);
     }
     const points = this.chart.panels.flatMap((panel) =>
       panel.series.map(({ values, episode, color }) => {
-        const frame = this.frameAt(episode, bounded);
+        const frame = this.frameAt(episode, here);
         return { panel, color, value: values[frame], at: this.shareOf(episode, frame) };
       }),
     );
-    this.chart.draw(bounded / Math.max(1, this.steps - 1), points);
-    const share = `${Math.round((100 * bounded) / Math.max(1, this.steps - 1))} %`;
-    this.where.textContent = this.align === "share" ? share : `frame ${bounded + 1} of ${this.steps}`;
-    this.chart.canvas.setAttribute("aria-valuenow", bounded + 1);
+    this.chart.draw(here / Math.max(1, this.last), points);
+    const share = `${Math.round((100 * here) / Math.max(1, this.last))} %`;
+    this.where.textContent = this.align === "share" ? share : `frame ${here + 1} of ${this.steps}`;
+    this.chart.canvas.setAttribute("aria-valuenow", here + 1);
     this.chart.canvas.setAttribute("aria-valuetext", this.where.textContent);
   }
 
@@ -232,21 +127,14 @@ class Comparison {
     this.box.dataset.frames = this.panes.map(({ box }) => box.dataset.frame ?? "-").join(" ");
   }
 
-  rememberSoon() {
-    clearTimeout(this.remembering);
-    this.remembering = setTimeout(() => {
-      const address = new URL(window.location.href);
-      const kept = { ...this.data.link, frame: this.position, align: this.align };
-      for (const [name, value] of Object.entries(kept)) address.searchParams.set(name, value);
-      window.history.replaceState(window.history.state, "", address);
-    }, ADDRESS_AFTER_MS);
+  get remembered() {
+    return { ...super.remembered, align: this.align };
   }
 
   dispose() {
-    document.removeEventListener("keydown", this.pageKeys);
-    this.playback.pause();
-    clearTimeout(this.remembering);
-    this.resized.disconnect();
+    super.dispose();
     for (const pane of this.panes) pane.store?.dispose();
   }
 }
+
+export default mounted(Comparison);

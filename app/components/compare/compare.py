@@ -6,20 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import streamlit as st
-
-from app.components.player.player import FOLDER as PLAYER_FOLDER
-from app.components.player.player import SHARED_SCRIPTS, player_data, read_parts
+from app.components.player.player import player_data
+from app.components.player.scrubber import scrubber_component
 from mvla_core.schema import Actions, EpisodeInfo
 
-_FOLDER = Path(__file__).parent
 Alignment = Literal["frame", "share"]
-_MOUNT = st.components.v2.component(
-    "mvla_compare",
-    html=read_parts(_FOLDER, ["compare.html"]),
-    css=read_parts(PLAYER_FOLDER, ["player.css"]) + read_parts(_FOLDER, ["compare.css"]),
-    js=read_parts(PLAYER_FOLDER, [*SHARED_SCRIPTS, "keys.js"]) + read_parts(_FOLDER, ["compare_pane.js", "compare.js"]),
-)
+_MOUNT = scrubber_component("mvla_compare", Path(__file__).parent, ["compare_pane.js", "compare.js"], frames=False)
 
 
 def show_comparison(

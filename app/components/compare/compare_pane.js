@@ -22,12 +22,7 @@ class Pane {
   }
 
   layout() {
-    const width = requestWidth(this.stage.clientWidth, this.data.width);
-    if (!this.store || this.store.requestWidth < width) {
-      this.store?.dispose();
-      this.store = new FrameStore(this.data, width, (k, entry) => k === this.index && this.paint(entry));
-      this.store.focus(this.index, 1);
-    }
+    fitStore(this, 1);
     this.drawOver();
   }
 
@@ -43,13 +38,7 @@ class Pane {
   }
 
   paint(entry) {
-    this.fault.hidden = !entry.error;
-    if (entry.error) this.fault.textContent = entry.error;
-    else {
-      this.view.width = entry.bitmap.width;
-      this.view.height = entry.bitmap.height;
-      this.view.getContext("2d", { alpha: false }).drawImage(entry.bitmap, 0, 0);
-    }
+    paintFrame(this, entry);
     this.box.dataset.frame = this.index;
     this.onReady();
   }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.components.player.player import read_parts
+from app.components.player.scrubber import read_parts
 from app.metrics_routes import overlay_url, run_url
 
 _FOLDER = Path(__file__).parent

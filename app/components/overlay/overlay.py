@@ -6,21 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import streamlit as st
-
-from app.components.player.player import FOLDER as PLAYER_FOLDER
-from app.components.player.player import SHARED_SCRIPTS, player_data, read_parts
+from app.components.player.player import player_data
+from app.components.player.scrubber import scrubber_component
 from app.overlay_routes import ANSWERS_URL, ASK_URL
 from mvla_core.schema import Actions, EpisodeInfo
 
-_FOLDER = Path(__file__).parent
-_PLAYER_SCRIPTS = (*SHARED_SCRIPTS, "floor_path.js", "picture_strip.js", "keys.js")
-_OWN_SCRIPTS = ("overlay_runs.js", "overlay_paths.js", "overlay_ask.js", "overlay.js")
-_MOUNT = st.components.v2.component(
+_MOUNT = scrubber_component(
     "mvla_evaluated",
-    html=read_parts(_FOLDER, ["overlay.html"]),
-    css=read_parts(PLAYER_FOLDER, ["player.css"]) + read_parts(_FOLDER, ["overlay.css"]),
-    js=read_parts(PLAYER_FOLDER, _PLAYER_SCRIPTS) + read_parts(_FOLDER, _OWN_SCRIPTS),
+    Path(__file__).parent,
+    ["overlay_runs.js", "overlay_paths.js", "overlay_ask.js", "overlay.js"],
+    frames=True,
 )
 
 

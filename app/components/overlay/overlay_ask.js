@@ -7,7 +7,8 @@ const ASK_AGAIN_MS = 140;
 const FRAME_RATE_OF_LOOKS_MS = 60;
 
 class InstructionSwap {
-  constructor(owner, find) {
+  constructor(owner) {
+    const find = (selector) => owner.find(selector);
     this.owner = owner;
     this.box = find(".swap");
     this.said = find(".swap-said");

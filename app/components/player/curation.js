@@ -17,11 +17,45 @@ const QUESTIONS = {
   relabel: ["Instruction", (curation) => curation.instruction],
 };
 
+const CURATION_KEYS = [
+  ["J, K", "next and previous episode of the table"],
+  ["X", "exclude with a reason, or take back in"],
+  ["T", "add a tag"],
+  ["N", "write a note"],
+  ["E", "change the instruction"],
+  ["1 to 5, 0", "rate, or take the rating away"],
+  ["[ and ]", "begin and end here: trim what is before, what is after"],
+  ["P", "trim the idle frames that are proposed"],
+  ["\\", "take the trim away"],
+  ["U, Shift + U", "undo, redo"],
+];
+
+/** The act of a key that curates, with what it needs; null where the key does not. */
+function curationActOf(event) {
+  const digit = /^(?:Digit|Numpad)([0-5])$/.exec(event.code);
+  if (digit && !event.shiftKey) return ["rate", Number(digit[1])];
+  const byCode = {
+    KeyJ: ["open", 1],
+    KeyK: ["open", -1],
+    KeyX: ["exclude"],
+    KeyT: ["tag"],
+    KeyN: ["note"],
+    KeyE: ["relabel"],
+    BracketLeft: ["trim_start"],
+    BracketRight: ["trim_end"],
+    KeyP: ["trim_proposed"],
+    Backslash: ["trim_none"],
+    KeyU: [event.shiftKey ? "redo" : "undo"],
+  };
+  return byCode[event.code] ?? null;
+}
+
 class Curation {
-  constructor(player, find) {
+  constructor(player) {
     this.player = player;
-    this.form = find(".ask");
-    this.said = find(".said");
+    this.form = player.find(".ask");
+    this.said = player.find(".said");
+    this.excluded = player.find(".excluded");
     this.field = this.form.querySelector("input");
     this.label = this.form.querySelector("label span");
     this.unheard = [];
@@ -121,13 +155,13 @@ class Curation {
   }
 
   /** Show what the page now says of the episode. */
-  update(excluded) {
+  update() {
     const state = this.state;
-    excluded.hidden = !state || state.excluded === null;
+    this.excluded.hidden = !state || state.excluded === null;
     if (!state) return;
     this.unheard = this.unheard.filter(({ number }) => number > state.heard);
     if (!this.unheard.length) clearTimeout(this.delivering);
-    excluded.textContent = `Excluded: ${state.excluded}`;
+    this.excluded.textContent = `Excluded: ${state.excluded}`;
     const parts = [];
     if (state.rating) parts.push(`${"\u2605".repeat(state.rating)}${"\u2606".repeat(5 - state.rating)}`);
     parts.push(...state.tags.map((tag) => `#${tag}`));

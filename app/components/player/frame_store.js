@@ -109,3 +109,26 @@ class FrameStore {
     this.frames.clear();
   }
 }
+
+/** Give a part with {stage, data, index, paint(entry)} a store whose frames fill its stage; one that does already stays. */
+function fitStore(part, direction) {
+  const width = requestWidth(part.stage.clientWidth, part.data.width);
+  if (part.store?.requestWidth >= width) return;
+  part.store?.dispose();
+  part.store = new FrameStore(part.data, width, (k, entry) => k === part.index && part.paint(entry));
+  part.store.focus(part.index, direction);
+}
+
+/** Paint an entry of a store on a part's `view`, or say in its `fault` why there is no picture. */
+function paintFrame({ view, fault }, { bitmap, error }) {
+  fault.hidden = !error;
+  if (error) {
+    fault.textContent = error;
+    return;
+  }
+  if (view.width !== bitmap.width || view.height !== bitmap.height) {
+    view.width = bitmap.width;
+    view.height = bitmap.height;
+  }
+  view.getContext("2d", { alpha: false }).drawImage(bitmap, 0, 0);
+}

@@ -57,7 +57,6 @@ class Playback {
     let next = rate > SCREEN_HZ ? due : here + 1;
     while (next > here && !this.owner.ready(next)) next--;
     if (next > here) this.owner.show(next);
-    else this.owner.want?.(here + 1);
     if ((due - this.owner.position) / rate > LAG_LIMIT_S) this.rebase();
   }
 }

@@ -8,29 +8,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import streamlit as st
 
+from app.components.player.scrubber import scrubber_component
 from app.driven_path import ASSUMED_FRAME_RATE_HZ, driven_path, told_path
 from app.routes import frame_url
 from mvla_core.schema import Actions, EpisodeInfo
 
-FOLDER = Path(__file__).parent
-SHARED_SCRIPTS = ("drawing.js", "frame_store.js", "time_chart.js", "playback.js")
-"""Parts that the comparison uses too. A component is one script, so the files are put one after another."""
-_SCRIPTS = (*SHARED_SCRIPTS, "floor_path.js", "picture_strip.js", "keys.js", "curation.js", "readings.js", "player.js")
 _EVENT_KINDS = {"start_action": "start", "stop_action": "stop"}
-
-
-def read_parts(folder: Path, names: Sequence[str]) -> str:
-    """The text of several files, one after another."""
-    return "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
-
-
-_MOUNT = st.components.v2.component(
-    "mvla_player",
-    html=read_parts(FOLDER, ["player.html"]),
-    css=read_parts(FOLDER, ["player.css"]),
-    js=read_parts(FOLDER, _SCRIPTS),
+_MOUNT = scrubber_component(
+    "mvla_player", Path(__file__).parent, ["curation.js", "readings.js", "player.js"], frames=True
 )
 
 
@@ -39,8 +25,6 @@ def player_data(
     actions: Actions,
     *,
     start: int = 0,
-    predicted: npt.NDArray[np.float32] | None = None,
-    predicted_label: str = "predicted",
     event_types: Sequence[str] | None = None,
     flagged: Sequence[int] = (),
     curation: Mapping[str, Any] | None = None,
@@ -52,8 +36,6 @@ def player_data(
         info: The episode.
         actions: float32 (num_frames, num_dims), in the units of `info.action_space`.
         start: Index of the frame shown first; brought into range.
-        predicted: float32 (num_frames, num_dims), same units, NaN where nothing was predicted; drawn dashed.
-        predicted_label: What the dashed lines are, for the legend.
         event_types: What the recorder noted at each frame, None where it did not.
         flagged: Frames whose picture has a finding.
         curation: What curation.js lists; None where nothing may be changed.
@@ -65,7 +47,6 @@ def player_data(
             "unit": dim.unit,
             "positive": dim.positive,
             "values": _numbers(actions[:, column]),
-            "predicted": None if predicted is None else _numbers(predicted[:, column]),
         }
         for column, dim in enumerate(info.action_space.dims)
     ]
@@ -80,7 +61,6 @@ def player_data(
         "fpsKnown": info.frame_rate_hz is not None,
         "start": min(max(start, 0), max(info.num_frames - 1, 0)),
         "dims": dims,
-        "predictedLabel": predicted_label,
         "events": [*_events(event_types or ()), *([frame, "flag"] for frame in flagged)],
         "path": {
             "x": _numbers(path.x),

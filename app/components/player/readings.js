@@ -1,12 +1,10 @@
 /* The parts of the player that say what is commanded: legend, table of values, panels of the chart. */
 
-function buildLegend(player) {
-  const { data, theme, legend } = player;
+function buildLegend({ data, theme, legend, caption }) {
   legend.replaceChildren();
   data.dims.forEach((dim, k) => {
     legend.append(legendItem(`${dim.name} [${dim.unit}], + is ${dim.positive}`, lineSample(theme.palette[k], false)));
   });
-  if (data.dims.some((dim) => dim.predicted)) legend.append(legendItem(data.predictedLabel, lineSample(theme.text, true)));
   const kinds = new Set(data.events.map(([, kind]) => kind));
   const marks = { start: ["\u25b6", "driver starts", theme.green], stop: ["\u25a0", "driver stops", theme.red], flag: ["\u2503", "picture with a finding", theme.orange] };
   for (const [kind, [sign, meaning, color]] of Object.entries(marks)) {
@@ -15,20 +13,14 @@ function buildLegend(player) {
     sample.style.color = color;
     legend.append(legendItem(meaning, sample));
   }
-  player.caption.textContent = data.path.told;
+  caption.textContent = data.path.told;
 }
 
-function buildValues(player) {
-  const { data, theme, values } = player;
-  const predicted = data.dims.some((dim) => dim.predicted);
-  const head = values.tHead;
-  head.replaceChildren();
-  head.hidden = !predicted;
-  if (predicted) head.append(rowOf("th", ["", "true", "predicted", ""]));
+function buildValues({ data, theme, values }) {
   const body = values.tBodies[0];
   body.replaceChildren();
   data.dims.forEach((dim, k) => {
-    const row = rowOf("td", predicted ? ["", "", dim.unit] : ["", dim.unit]);
+    const row = rowOf("td", ["", dim.unit]);
     row.cells[0].append(element("strong", "-"));
     row.lastChild.className = "unit";
     const name = element("th", dim.name);
@@ -42,16 +34,8 @@ function buildValues(player) {
   });
 }
 
-function showPositionText({ data, index, where, values, chart }) {
-  const seconds = data.fpsKnown ? ` \u00b7 ${(index / data.fps).toFixed(2)} s` : "";
-  where.innerHTML = `<span class="word">frame </span><strong>${index + 1}</strong> of ${data.frames}<span class="aside">${seconds}</span>`;
-  const spoken = data.dims.map((dim) => `${dim.name} ${format(dim.values[index])} ${dim.unit}`).join(", ");
-  chart.canvas.setAttribute("aria-valuenow", index + 1);
-  chart.canvas.setAttribute("aria-valuetext", `frame ${index + 1} of ${data.frames}: ${spoken}`);
-  [...values.tBodies[0].rows].forEach((row, k) => {
-    row.cells[1].firstChild.textContent = format(data.dims[k].values[index]);
-    if (row.cells.length > 3) row.cells[2].textContent = format(data.dims[k].predicted?.[index]);
-  });
+function showValues({ data, index, values }) {
+  [...values.tBodies[0].rows].forEach((row, k) => (row.cells[1].firstChild.textContent = format(data.dims[k].values[index])));
 }
 
 /** One panel for each unit, so that metres a second and radians a second never share an axis. */
@@ -65,21 +49,6 @@ function unitPanels(data, theme) {
       const below = members.length - 1 - k;
       return { values: dim.values, at, color, width: 1.8 + 2 * below, dots: data.frames <= 80 && below === 0 };
     });
-    for (const { dim, color } of members) if (dim.predicted) series.push({ values: dim.predicted, at, color, width: 2, dashed: true });
     return { unit, series, ...spanOf(series.flatMap(({ values }) => values)) };
-  });
-}
-
-function buildChart(player, kept) {
-  const { data, theme, chart } = player;
-  const width = chart.canvas.clientWidth;
-  const last = Math.max(1, data.frames - 1);
-  chart.build({
-    panels: unitPanels(data, theme),
-    theme,
-    axis: frameAxis(data.frames, width - 60),
-    marks: data.events.map(([frame, kind]) => ({ at: frame / last, kind })),
-    kept: kept && kept.map((frame) => frame / last),
-    panelHeight: width < 480 ? 96 : 120,
   });
 }
