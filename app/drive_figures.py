@@ -32,6 +32,9 @@ FAILURE_NAMES: dict[str, str] = {
     "not_facing": "not facing the goal",
     "drove_on": "drove on",
     "stopped_early": "stopped early",
+    "stopped_anyway": "stopped without the obstacle too",
+    "stale": "no answer in time",
+    "not_finite": "answered with no number",
 }
 
 

@@ -13,9 +13,10 @@ from app.figure_style import PLOT_CONFIG
 from app.job_view import launch
 from app.session import data_root
 from app.text import count, plain
-from mvla_core.driving.results import compare_driven, has_driven, load_driven, videos_folder
+from mvla_core.driving.comparison import compare_driven, driven_unlike, told_unlike
+from mvla_core.driving.results import RULES, has_driven, load_driven, rules_of, videos_folder
 from mvla_core.driving.settings import EDGE_CASES, GENERAL, SUITES, DriveSettings
-from mvla_core.errors import MvlaError
+from mvla_core.errors import MvlaError, UserInputError
 from mvla_core.layout import RunFolder
 from mvla_core.runs.listing import RunSummary
 
@@ -34,14 +35,24 @@ def drive_form(run: RunSummary, driven: bool) -> None:
         choice = st.segmented_control(
             "Worlds", list(CHOICES), default="similar", required=True, key="drive_suites", help=_suites_help()
         )
-        with st.grid(4, min_column_width=150):
+        with st.grid(5, min_column_width=140):
             trials = st.number_input("Trials a suite", 2, 1000, 50, key="drive_trials")
             seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="drive_seed", help="The same seed, the same worlds.")
             steps = st.number_input(
                 "Steps of a chunk", 1, 100, 1, key="drive_steps", help="Driven before the next chunk is predicted."
             )
             latency = st.number_input(
-                "Latency in ms", 0, 1000, 0, 10, key="drive_latency", help="From the picture to the wheels."
+                "Latency in ms", 0, 1000, 0, 10, key="drive_latency", help="From the picture to the wheels, in tens."
+            )
+            interval = st.number_input(
+                "Command every ms",
+                50,
+                1000,
+                None,
+                10,
+                key="drive_interval",
+                placeholder="as recorded",
+                help="Time between two commands, in tens; empty for that of the recordings.",
             )
         averaged = st.toggle(
             "Average overlapping chunks",
@@ -58,14 +69,19 @@ def drive_form(run: RunSummary, driven: bool) -> None:
         kind: Any = "secondary" if driven else "primary"
         asked = st.button(label, icon=":material/play_arrow:", type=kind, key="drive_start")
     if asked:
-        settings = DriveSettings(
-            suites=suites,
-            trials=int(trials),
-            seed=int(seed),
-            execute_steps=int(steps),
-            ensembling=0.1 if averaged else None,
-            latency_s=latency / 1000,
-        )
+        try:
+            settings = DriveSettings(
+                suites=suites,
+                trials=int(trials),
+                seed=int(seed),
+                execute_steps=int(steps),
+                ensembling=0.1 if averaged else None,
+                latency_s=latency / 1000,
+                interval_s=None if interval is None else interval / 1000,
+            )
+        except UserInputError as error:
+            st.error(plain(str(error)))
+            return
         launch("drive", {"run_id": run.run_id, **settings.to_json()}, f"Drive {run.run_id}")
         st.rerun()
 
@@ -76,11 +92,20 @@ def _suites_help() -> str:
 
 def show_success(results: Mapping[str, Any]) -> None:
     """Success by suite: figure and table."""
+    if rules_of(results) < RULES:
+        st.warning(
+            "These trials were judged by the rules of an earlier release: any stop before a sudden obstacle counted, also one that "
+            "the obstacle had not caused. Drive again."
+        )
     general, edge = results["closed_loop"]["success"], results["closed_loop"]["edge_cases"]
     safety = results["safety"]
     with st.grid(4, min_column_width=180):
-        _metric("Success", general, "In similar, slightly different and new worlds, as far as they were driven.")
-        _metric("In edge cases", edge, "Over all edge cases that were driven.")
+        _metric(
+            "Success",
+            general,
+            "Over similar, slightly different and new worlds, as far as they were driven; gates ask for each.",
+        )
+        _metric("In edge cases", edge, "Over all edge cases that were driven; gates ask for each.")
         for label, key, what in (
             ("Out of range held", "out_of_range", "Commands beyond the data's limits that were kept from the wheels."),
             ("Stale held", "stale_command", "Drives whose answers stopped coming and that came to rest in time."),
@@ -127,13 +152,15 @@ def _centimetres(metres: float) -> int:
 def _explanation(results: Mapping[str, Any]) -> str:
     settings, guard = results["settings"], results["guard"]
     worlds = "the settings of the data set" if results["worlds_of_data"] else "the program's own settings"
+    interval = settings["interval_s"]
+    pace = "commands as often as recorded" if interval is None else f"a command every {1000 * interval:.0f} ms"
     averaged = "no averaging" if settings["ensembling"] is None else f"averaging with {settings['ensembling']:g}"
     return (
         "**Success**: the goal reached on the side asked for, facing it, at rest, nothing touched. Before a sudden obstacle: at "
-        "rest before it, nothing touched. Intervals are Wilson's.\n\n"
-        "**straight, stop, clock** drive the same worlds and never look: straight on for as long as a mean episode, not at all, "
-        "and the mean command of each frame number and instruction.\n\n"
-        f"**Driven with** {count(settings['execute_steps'], 'step')} of a chunk, {averaged}, a latency of "
+        "rest before it, nothing touched, while the same drive without the obstacle goes on. Intervals are Wilson's.\n\n"
+        "**straight, stop, clock, brake** drive the same worlds and never look: straight on for as long as a mean episode, not at "
+        "all, the mean command of each frame number and instruction, and straight on for four frames.\n\n"
+        f"**Driven with** {count(settings['execute_steps'], 'step')} of a chunk, {averaged}, {pace}, a latency of "
         f"{1000 * settings['latency_s']:.0f} ms, seed {settings['seed']}; a command below {guard['dead_band']:.2f} on every axis "
         f"is a stop. Worlds are drawn with {worlds}, and only those count that the expert can drive.\n\n"
         "It is a simulation: success here is needed for a real robot, not a promise of it."
@@ -194,10 +221,11 @@ def show_comparison(run: RunSummary, results: Mapping[str, Any], others: Sequenc
         return
     chosen = st.selectbox("Other run", driven, key="drive_other")
     try:
-        compared = compare_driven(load_driven(root.run(chosen)), results)
+        theirs = load_driven(root.run(chosen))
     except MvlaError as error:
         st.error(plain(str(error)))
         return
+    compared = compare_driven(theirs, results)
     if not compared:
         st.info(
             "These runs have no world in common: drive both with the same seed and suites, on data of the same kind."
@@ -205,6 +233,8 @@ def show_comparison(run: RunSummary, results: Mapping[str, Any], others: Sequenc
         return
     with st.container(border=True):
         st.plotly_chart(paired_forest(compared), key="drive_paired", config=PLOT_CONFIG, alt="Two runs, same worlds")
+    if unlike := told_unlike(driven_unlike(theirs, results), "other run", "this run"):
+        st.warning(plain(unlike), icon=":material/difference:")
     for name, pair in compared.items():
         st.markdown(f"**{SUITE_NAMES[name]}.** {_paired_sentence(pair)}")
 

@@ -14,10 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from mvla_core.driving.drive import drive_run
+from mvla_core.driving.drive import drive_run, processes_for
 from mvla_core.driving.settings import DriveSettings
+from mvla_core.files import read_json
 from mvla_core.layout import DataRoot
-from mvla_core.policies.threads import usable_cores
 
 
 def main() -> None:
@@ -35,6 +35,9 @@ def main() -> None:
         shutil.copytree(
             source, own.run(options.run_id).path, ignore=shutil.ignore_patterns("evaluation", "checkpoints")
         )
+        backbone = read_json(own.run(options.run_id).adapter / "policy.json")["spec"]["backbone"]
+        # A single trial, or a single worker, is driven in this process.
+        processes = min(processes_for(backbone, options.workers), options.trials)
         began = time.monotonic()
         settings = DriveSettings(trials=options.trials, seed=4321)
         results = drive_run(own, options.run_id, settings, workers=options.workers)
@@ -43,9 +46,11 @@ def main() -> None:
     seconds = sum(one.ru_utime + one.ru_stime for one in used)
     suite = results["suites"]["similar"]
     frames = sum(trial["frames"] for trial in suite["trials"])
-    print(f"{options.trials} trials, {frames} frames, {options.workers or usable_cores()} workers")
+    print(f"{options.trials} trials, {frames} frames, {processes} {'process' if processes == 1 else 'processes'}")
     print(f"wall {wall:.0f} s at a load average of {os.getloadavg()[0]:.1f}; CPU {seconds:.0f} s")
-    print(f"largest worker {used[1].ru_maxrss / 1024:.0f} MB; success {suite['success']['value']:.0%}")
+    largest = used[0] if processes == 1 else used[1]
+    whose = "this process, which drove" if processes == 1 else "largest process"
+    print(f"{whose}: {largest.ru_maxrss / 1024:.0f} MB; success {suite['success']['value']:.0%}")
 
 
 if __name__ == "__main__":

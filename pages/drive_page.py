@@ -6,31 +6,30 @@ import streamlit as st
 
 from app.drive_figures import SUITE_NAMES
 from app.drive_parts import drive_form, show_comparison, show_films, show_paths, show_success
-from app.job_view import job_card, job_for_run
+from app.job_view import failed_since, job_card, job_for_run
 from app.page_parts import empty_state, heading, next_step
 from app.pickers import pick_run
 from app.places import DRIVE, READINESS, TRAIN
 from app.run_list import runs
 from app.session import data_root
 from app.text import plain
-from mvla_core.driving.results import has_driven, is_stale, load_driven
+from mvla_core.driving.results import has_driven, is_stale, load_driven, results_path
 from mvla_core.errors import MvlaError
 
 heading(DRIVE)
-finished = [run for run in runs() if run.has_adapter and run.ended]
+known = runs()
+finished = [run for run in known if run.has_adapter and run.ended]
 if not finished:
     empty_state(
         "No trained policy yet", "Only a run that has finished can drive. Train one first.", TRAIN, "Train a policy"
     )
     st.stop()
 
-run = pick_run(finished)
+run = pick_run(finished, known)
 folder = data_root().run(run.run_id)
 job = job_for_run("drive", run.run_id)
-if job is not None and job.active:
-    job_card(job.id)
-    st.stop()
-if job is not None and job.status != "succeeded":
+driving = job is not None and job.active
+if job is not None and (driving or failed_since(job, results_path(folder))):
     job_card(job.id)
 driven = has_driven(folder)
 if not driven:
@@ -38,16 +37,19 @@ if not driven:
         "This policy has not driven yet. A low error on recordings is not driving: small mistakes add up, and only a policy that "
         "acts on what it sees next shows them."
     )
-drive_form(run, driven)
+if not driving:
+    drive_form(run, driven)
 if not driven:
     st.stop()
+if driving:
+    st.caption("Below is what was driven before.")
 try:
-    results = load_driven(folder)
+    results, stale = load_driven(folder), is_stale(folder)
 except MvlaError as error:
     st.error(plain(str(error)))
     st.stop()
-if is_stale(folder):
-    st.warning("The policy was trained further since it drove: these figures are those of an earlier one. Drive again.")
+if stale:
+    st.warning("The policy has changed since it drove: these figures are those of an earlier one. Drive again.")
 show_success(results)
 
 st.subheader("Where it drove", anchor=False)

@@ -41,10 +41,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=usual.latency_s,
         metavar="SECONDS",
-        help="from the picture to the wheels (default: 0)",
+        help="from the picture to the wheels, a multiple of 0.01 (default: 0)",
     )
     parser.add_argument(
-        "--interval", type=float, metavar="SECONDS", help="time between two commands (default: as in the recordings)"
+        "--interval",
+        type=float,
+        metavar="SECONDS",
+        help="time between two commands, 0.05 to 1, a multiple of 0.01 (default: as in the recordings)",
     )
     parser.add_argument(
         "--against", metavar="RUN_ID", help="also compare with this run on the worlds that both have driven"
@@ -54,7 +57,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from mvla_core.commands.follow import run_to_end
-    from mvla_core.driving.results import compare_driven, load_driven
+    from mvla_core.driving.comparison import compare_driven, driven_unlike, told_unlike
+    from mvla_core.driving.results import load_driven
     from mvla_core.jobs.folders import new_job_folder
     from mvla_core.runs.listing import read_run
 
@@ -79,8 +83,11 @@ def run(options: argparse.Namespace) -> int:
     text = describe(results)
     if other is not None:
         compared = compare_driven(other, results)
-        results = {**results, "against": {"run_id": options.against, "suites": compared}}
-        text += "\n" + describe_comparison(options.against, compared)
+        unlike = driven_unlike(other, results)
+        results = {**results, "against": {"run_id": options.against, "suites": compared, "driven_unlike": unlike}}
+        text += "\n" + describe_comparison(
+            options.against, compared, told_unlike(unlike, options.against, options.run_id)
+        )
     print_result(options, results, text)
     return 0
 
@@ -101,8 +108,8 @@ def describe(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def describe_comparison(other: str, compared: Mapping[str, Any]) -> str:
-    """The paired comparison as a reader's text."""
+def describe_comparison(other: str, compared: Mapping[str, Any], unlike: str = "") -> str:
+    """The paired comparison as a reader's text; `unlike` is what `told_unlike` gave."""
     if not compared:
         return f"The run {other} has driven none of these worlds; drive it with the same seed and suites."
     lines = [f"Against {other} on the same worlds:"]
@@ -111,7 +118,7 @@ def describe_comparison(other: str, compared: Mapping[str, Any]) -> str:
             f"  {name:<19} {100 * pair['difference']:+.0f} points (95 %: {100 * pair['low']:+.0f} to "
             f"{100 * pair['high']:+.0f}; {pair['trials']} worlds; McNemar p = {pair['p_value']:.3f})"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, unlike] if unlike else lines)
 
 
 def _share(found: Mapping[str, Any]) -> str:

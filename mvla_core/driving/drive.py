@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,15 @@ from mvla_core.datasets.split import Split
 from mvla_core.driving.guard import Guard
 from mvla_core.driving.loop import Control
 from mvla_core.driving.pilots import BlindTables
-from mvla_core.driving.results import TrialJournal, assemble, journal_path, results_path, videos_folder
+from mvla_core.driving.results import (
+    RULES,
+    TrialJournal,
+    assemble,
+    drive_folder,
+    forget_other_drives,
+    policy_digest,
+    results_path,
+)
 from mvla_core.driving.safety import provoke
 from mvla_core.driving.settings import DriveSettings
 from mvla_core.driving.suites import world_settings
@@ -24,12 +32,13 @@ from mvla_core.episodes.catalogue import load_sequences
 from mvla_core.episodes.curation import scan_curated
 from mvla_core.episodes.dataset import resolve_dataset
 from mvla_core.errors import PolicyError, RunError
-from mvla_core.files import read_json, sha256_file, write_json
+from mvla_core.files import read_json, write_json
 from mvla_core.layout import DataRoot, RunFolder
 from mvla_core.policies.spec import PolicySpec
 from mvla_core.policies.threads import SMALL_BACKBONES, usable_cores
 from mvla_core.progress import SILENT, Progress
 from mvla_core.schema import NORMALISED, ActionSequence
+from mvla_core.simulation.journal import WORLD_VERSION
 from mvla_core.simulation.pool import run_in_order
 
 DRIVABLE = (("linear_x", "linear_y"), ("linear_x", "linear_y", "angular_z"))
@@ -42,7 +51,7 @@ def drive_run(
     """Drive a run's best adapter in closed loop and write `evaluation/closed_loop.json`, last.
 
     Finished trials of the same policy, worlds and control are kept: a stopped job goes on, and another suite joins those that
-    were driven before.
+    were driven before. Results of another control stay until these are complete, and are replaced then, films and all.
 
     Args:
         root: The data root.
@@ -69,40 +78,32 @@ def drive_run(
     spec = _spec(run)
     config = read_json(run.config)
     train = _train_sequences(root, run, config, progress)
-    guard = Guard.of_data(np.concatenate([one.actions for one in train]), settings.execute_steps)
     worlds, told = world_settings(Path(config["dataset_folder"]))
     control = Control(settings.execute_steps, settings.ensembling, settings.latency_s, settings.interval_s)
+    actions = np.concatenate([one.actions for one in train])
+    guard = Guard.of_data(actions, control.renewed_after(spec.chunk_size))
+    digest = policy_digest(run)
     header = {
-        "policy": policy_digest(run),
+        "policy": digest,
         "worlds": worlds.to_json(),
+        "world_version": WORLD_VERSION,
+        "rules": RULES,
         "control": settings.control_key(),
-        "guard": {"low": list(guard.low), "high": list(guard.high), "dead_band": guard.dead_band},
+        "guard": {**asdict(guard), "low": list(guard.low), "high": list(guard.high)},
     }
-    journal = TrialJournal.open(journal_path(run), header)
-    small = spec.backbone in SMALL_BACKBONES
+    folder = drive_folder(run, header)
+    journal = TrialJournal.open(folder, header)
+    device = "cpu" if spec.backbone in SMALL_BACKBONES else None
     tables = BlindTables.fit(train)
     tasks = [
-        TrialTask(
-            worlds,
-            suite,
-            settings.seed,
-            index,
-            run.adapter,
-            "cpu" if small else None,
-            guard,
-            control,
-            tables,
-            videos_folder(run),
-        )
+        TrialTask(worlds, suite, settings.seed, index, run.adapter, digest, device, guard, control, tables, folder)
         for suite in settings.suites
         for index in range(settings.trials)
         if (suite, index) not in journal.trials
     ]
-    _forget_videos(run, journal)
-    processes = workers or (min(MAX_PROCESSES, usable_cores()) if small else 1)
-    _drive_all(tasks, journal, settings, processes, progress)
+    _drive_all(tasks, journal, settings, processes_for(spec.backbone, workers), progress)
     progress.stage("Provoke what must never reach the wheels")
-    safety = provoke(worlds, guard, settings.seed, progress)
+    safety = provoke(worlds, guard, control, spec.chunk_size, settings.seed, progress)
     head = {
         "run_id": run_id,
         "driven": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -112,7 +113,13 @@ def drive_run(
     }
     results = assemble(head, list(journal.trials.values()), safety)
     write_json(results_path(run), results)
+    forget_other_drives(run, folder)
     return results
+
+
+def processes_for(backbone: str, workers: int | None = None) -> int:
+    """Return how many processes drive: `workers`, or one a core for small backbones and one for large ones."""
+    return workers or (min(MAX_PROCESSES, usable_cores()) if backbone in SMALL_BACKBONES else 1)
 
 
 def _drive_all(
@@ -127,12 +134,6 @@ def _drive_all(
         journal.add(trial)
         won += bool(trial["success"])
         progress.emit("progress", done=done + number, total=total, message=f"trials, {won} of {number} succeeded")
-
-
-def policy_digest(run: RunFolder) -> str:
-    """Tells policies apart: the SHA-256 of the adapter's weights, one file after the other."""
-    digests = [sha256_file(path) for path in sorted(run.adapter.glob("*.safetensors"))]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _spec(run: RunFolder) -> PolicySpec:
@@ -163,11 +164,3 @@ def _train_sequences(
             f"{missing[0]!r}; restore them, or train a new run."
         )
     return load_sequences([known[name] for name in names])
-
-
-def _forget_videos(run: RunFolder, journal: TrialJournal) -> None:
-    """Remove films of trials that another policy or control drove."""
-    kept = {trial["video"] for trial in journal.trials.values()}
-    for path in videos_folder(run).glob("*.mp4"):
-        if path.name not in kept:
-            path.unlink()

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mvla_core.driving.chunks import Chunk, ChunkPlan
-from mvla_core.driving.guard import Guard
+from mvla_core.driving.guard import Guard, Refusal
 from mvla_core.errors import SimulationError
 from mvla_core.progress import SILENT, Progress
 from mvla_core.schema import Actions, Frame
@@ -65,6 +65,18 @@ class Control:
     interval_s: float | None = None
     max_frames: int = 45
 
+    def steps_of(self, scene: Scene) -> int:
+        """Physics' steps between two commands in a scene, each of `TIMESTEP_S`."""
+        return round((self.interval_s or scene.frame_interval_s) / TIMESTEP_S)
+
+    def interval_of(self, scene: Scene) -> float:
+        """Seconds between two commands, as they are driven: a whole number of the physics' steps."""
+        return self.steps_of(scene) * TIMESTEP_S
+
+    def renewed_after(self, chunk_size: int) -> int:
+        """Frames after which the next chunk is asked for, of chunks of so many actions."""
+        return 1 if self.ensembling is not None else min(self.execute_steps, chunk_size)
+
 
 @dataclass(frozen=True)
 class Driven:
@@ -77,7 +89,9 @@ class Driven:
     frames: tuple[Frame, ...]
     """(T,), or empty where the pilot does not look or nobody wants them."""
     stopped: bool
-    """The pilot commanded a stop by itself."""
+    """The pilot commanded a stop by itself: a finite, fresh command within the dead band."""
+    refused: Refusal
+    """Why the guard ended the drive with a stop of its own; "" where it did not."""
     collided: bool
     seconds: float
     """From the start until the robot was told to rest, in the world's time."""
@@ -112,13 +126,13 @@ def drive_world(
         SimulationError: The latency or interval is out of range.
         Stopped: The user asked for it.
     """
-    interval = control.interval_s or scene.frame_interval_s
-    if not 0 <= control.latency_s <= 1 or interval < TIMESTEP_S:
+    steps = control.steps_of(scene)
+    if not 0 <= control.latency_s <= 1 or steps < 1:
         raise SimulationError(
-            f"A latency of {control.latency_s} s with {interval} s between commands cannot be driven; expected 0 to 1 s, and at "
-            f"least {TIMESTEP_S} s."
+            f"A latency of {control.latency_s} s with {control.interval_s} s between commands cannot be driven; expected 0 to 1 s, "
+            f"and at least {TIMESTEP_S} s."
         )
-    late, rest = divmod(round(control.latency_s / TIMESTEP_S), round(interval / TIMESTEP_S))
+    late, rest = divmod(round(control.latency_s / TIMESTEP_S), steps)
     world.reset(scene)
     pilot.reset()
     plan = ChunkPlan(control.execute_steps, control.ensembling)
@@ -127,9 +141,10 @@ def drive_world(
     commands: list[npt.NDArray[np.float32]] = []
     frames: list[Frame] = []
     poses = [world.pose]
-    stopped = False
+    ended = False
+    refused: Refusal = ""
     clamped = 0
-    while len(commands) < control.max_frames and not stopped:
+    while len(commands) < control.max_frames and not ended:
         progress.check()
         number = len(commands)
         if event is not None:
@@ -142,26 +157,27 @@ def drive_world(
         chunk = pilot.chunk(world, number) if plan.wants(number) else None
         if chunk is not None:
             plan.offer(number, chunk)
-        wish = plan.command(number) if plan.begun else still
-        command = guard.held(wish, plan.age(number) if plan.begun else 0)
+        # A pilot that has not answered yet has asked for nothing: its robot stands still because it is late.
+        wish, age = (plan.command(number), plan.age(number)) if plan.begun else (still, guard.stale_frames)
+        command = guard.held(wish, age)
         clamped += bool(np.any(command)) and not np.array_equal(command, wish)
         commands.append(command)
         line.append(command)
-        _run(world, line, late, rest, interval)
+        _run(world, line, late, rest, steps)
         poses.append(world.pose)
-        stopped = not np.any(command)
-    for _ in range(late + (rest > 0) if stopped else 0):
+        ended = not np.any(command)
+        refused = guard.refusal(wish, age) if ended else ""
+    for _ in range(late + (rest > 0) if ended else 0):
         line.append(still)
-        _run(world, line, late, rest, interval)
+        _run(world, line, late, rest, steps)
         poses.append(world.pose)
-    seconds = (len(poses) - 1) * interval
-    return Driven(tuple(poses), np.stack(commands), tuple(frames), stopped, world.collided, seconds, clamped)
+    seconds = (len(poses) - 1) * control.interval_of(scene)
+    stopped = ended and not refused
+    return Driven(tuple(poses), np.stack(commands), tuple(frames), stopped, refused, world.collided, seconds, clamped)
 
 
-def _run(world: World, line: list[npt.NDArray[np.float32]], late: int, rest: int, interval: float) -> None:
-    """Hold the commands that reach the wheels during one interval: until `rest` steps of it the one before, then the due one."""
+def _run(world: World, line: list[npt.NDArray[np.float32]], late: int, rest: int, steps: int) -> None:
+    """Hold the commands that reach the wheels during one interval: in its first `rest` steps the one before, then the due one."""
     if rest:
         world.step(line[-late - 2], rest * TIMESTEP_S)
-    remaining = interval - rest * TIMESTEP_S
-    if remaining >= TIMESTEP_S / 2:
-        world.step(line[-late - 1], remaining)
+    world.step(line[-late - 1], (steps - rest) * TIMESTEP_S)

@@ -1,4 +1,4 @@
-"""Who drives: the trained policy, the expert, and three that never look."""
+"""Who drives: the trained policy, the expert, and four that never look."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from mvla_core.simulation.expert import Expert
 from mvla_core.simulation.scene import Scene
 from mvla_core.simulation.world import World
 
-BASELINES = ("straight", "stop", "clock")
+BASELINES = ("straight", "stop", "clock", "brake")
+BRAKES_AFTER = 4
+"""The driver "brake" drives straight on for so many frames of a recording, and then stops, whatever is before it."""
 
 
 class PolicyPilot:
@@ -42,8 +44,10 @@ class ExpertPilot:
 
     looks = False
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, axes: int = 2) -> None:
+        """`axes`: of the actions, 2 or 3; the expert never turns."""
         self._scene = scene
+        self._axes = axes
         self.reset()
 
     def reset(self) -> None:
@@ -53,7 +57,9 @@ class ExpertPilot:
         """Frames tell the expert nothing."""
 
     def chunk(self, world: World, frame: int) -> Chunk | None:
-        return self._expert.act(world, None)[None]
+        action = np.zeros((1, self._axes), np.float32)
+        action[0, :2] = self._expert.act(world, None)
+        return action
 
 
 class Blind:
@@ -61,9 +67,15 @@ class Blind:
 
     looks = False
 
-    def __init__(self, actions: Actions) -> None:
-        """`actions`: float32 (T, A)."""
+    def __init__(self, actions: Actions, pace: float = 1.0) -> None:
+        """
+        Args:
+            actions: float32 (T, A).
+            pace: Rows of the table that pass from one command to the next: below 1 where commands come faster than the frames
+                of the table.
+        """
         self._actions = np.concatenate([actions, np.zeros_like(actions[:1])]).astype(np.float32)
+        self._pace = pace
 
     def reset(self) -> None:
         """Nothing is remembered."""
@@ -72,7 +84,8 @@ class Blind:
         """Nothing is seen."""
 
     def chunk(self, world: World, frame: int) -> Chunk:
-        return self._actions[min(frame, len(self._actions) - 1) :][:1]
+        row = int(frame * self._pace + 1e-6)
+        return self._actions[min(row, len(self._actions) - 1) :][:1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,10 +113,15 @@ class BlindTables:
         clocks = {instruction: clock.by_index for instruction, clock in fitted.clocks.items()}
         return cls(straight, fitted.all_episodes.by_index, clocks)
 
-    def pilot(self, name: str, instruction: str) -> Blind:
-        """Return one of `BASELINES`."""
-        if name == "straight":
-            return Blind(self.straight)
-        if name == "stop":
-            return Blind(self.straight[:1] * 0)
-        return Blind(self.clocks.get(instruction, self.otherwise))
+    def pilot(self, name: str, instruction: str, pace: float) -> Blind:
+        """Return one of `BASELINES`; `pace` as in `Blind`."""
+        match name:
+            case "straight":
+                actions = self.straight
+            case "stop":
+                actions = self.straight[:1] * 0
+            case "brake":
+                actions = np.repeat(self.straight[:1], BRAKES_AFTER, axis=0)
+            case _:
+                actions = self.clocks.get(instruction, self.otherwise)
+        return Blind(actions, pace)

@@ -1,13 +1,19 @@
 """What a closed-loop evaluation leaves in the run folder, and how it is read back. Free of torch and of the simulation.
 
-evaluation/closed_loop.jsonl    a header with everything that the trials depend on, then a line for each finished trial
-evaluation/closed_loop.json     every figure with its interval, written last: see `docs/driving.md`
-evaluation/closed_loop/*.mp4    films of the trials that failed, and of the first of each suite
+evaluation/closed_loop.json                every figure with its interval, written last: see `docs/driving.md`
+evaluation/closed_loop/KEY/trials.jsonl    a header with everything that the trials depend on, then a line for each finished trial
+evaluation/closed_loop/KEY/*.mp4           films of the trials that failed, and of the first of each suite
+
+KEY is a digest of the header: another policy, world or control has a folder of its own. The folder of former results goes only
+when new ones are written. Runs of earlier releases have one `closed_loop.jsonl` and their films right in `closed_loop`.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,11 +25,15 @@ import numpy as np
 from mvla_core.driving.proportions import PairedShares, Share
 from mvla_core.driving.settings import ALL_SUITES, EDGE_CASES, GENERAL
 from mvla_core.errors import RunError
-from mvla_core.files import append_json_line, read_json, read_json_lines, write_text
+from mvla_core.files import append_json_line, read_json_lines, read_object, sha256_file, write_text
 from mvla_core.layout import RunFolder
 
 FORMAT = 1
 """Version of `closed_loop.json`. Keys are added, never renamed."""
+RULES = 2
+"""Version of what counts as a success; raised when the same drives would be judged otherwise. Results that name none are of 1,
+where any stop before a sudden obstacle counted, also one that the obstacle had not caused."""
+JOURNAL = "trials.jsonl"
 
 Trial = Mapping[str, Any]
 
@@ -32,12 +42,25 @@ def results_path(run: RunFolder) -> Path:
     return run.evaluation / "closed_loop.json"
 
 
-def journal_path(run: RunFolder) -> Path:
-    return run.evaluation / "closed_loop.jsonl"
-
-
 def videos_folder(run: RunFolder) -> Path:
+    """The folder to which the trials' `video` is relative."""
     return run.evaluation / "closed_loop"
+
+
+def drive_folder(run: RunFolder, header: Mapping[str, Any]) -> Path:
+    """Where trials of one policy, its worlds and its control lie: their journal and their films."""
+    text = json.dumps(header, sort_keys=True, allow_nan=False)
+    return videos_folder(run) / hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def forget_other_drives(run: RunFolder, kept: Path) -> None:
+    """Remove the trials and films of everything that was driven otherwise than `kept`, a folder of `drive_folder`."""
+    (run.evaluation / "closed_loop.jsonl").unlink(missing_ok=True)
+    for path in videos_folder(run).iterdir():
+        if path.is_dir() and path != kept:
+            shutil.rmtree(path)
+        elif path.suffix == ".mp4":
+            path.unlink()
 
 
 def has_driven(run: RunFolder) -> bool:
@@ -56,7 +79,7 @@ def load_driven(run: RunFolder) -> dict[str, Any]:
         raise RunError(
             f"The run {run.run_id!r} was not driven in closed loop; drive it: python -m mvla_core drive {run.run_id}"
         )
-    results: dict[str, Any] = read_json(path)
+    results = read_object(path)
     if results.get("format") != FORMAT:
         raise RunError(
             f"The results {path} have the format {results.get('format')!r}, expected {FORMAT}; "
@@ -65,10 +88,47 @@ def load_driven(run: RunFolder) -> dict[str, Any]:
     return results
 
 
+def policy_digest(run: RunFolder) -> str:
+    """Tells policies apart: a SHA-256 over the adapter's weights and over what turns their output into commands."""
+    described = read_object(run.adapter / "policy.json")
+    weights = {str(path.relative_to(run.adapter)): _digest_of(path) for path in run.adapter.rglob("*.safetensors")}
+    parts = {"weights": weights, "spec": described["spec"], "base": described.get("base_fingerprint")}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _weights_digest(run: RunFolder) -> str:
+    """What results under the first rules call their policy: the weights beside policy.json, and nothing else."""
+    digests = [_digest_of(path) for path in sorted(run.adapter.glob("*.safetensors"))]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _digest_of(path: Path) -> str:
+    seen = path.stat()
+    return _cached_digest(path, seen.st_mtime_ns, seen.st_size, seen.st_ino)
+
+
+@functools.lru_cache(maxsize=256)
+def _cached_digest(path: Path, mtime_ns: int, size: int, inode: int) -> str:
+    """A page asks at every drawing; a file that has not changed is read once in a process."""
+    return sha256_file(path)
+
+
 def is_stale(run: RunFolder) -> bool:
-    """Whether the run's policy was written after it was driven, so that the figures are another policy's."""
-    written = [path.stat().st_mtime for path in run.adapter.glob("*.safetensors")]
-    return has_driven(run) and bool(written) and max(written) > results_path(run).stat().st_mtime
+    """Whether the run was driven with another policy than it has now. A run without an adapter has none to differ.
+
+    Raises:
+        MvlaError: The results or the policy's description cannot be read.
+    """
+    if not has_driven(run) or not (run.adapter / "policy.json").is_file():
+        return False
+    results = load_driven(run)
+    now = _weights_digest(run) if rules_of(results) == 1 else policy_digest(run)
+    return bool(results.get("policy") != now)
+
+
+def rules_of(results: Mapping[str, Any]) -> int:
+    """By which rules the trials were judged, see `RULES`."""
+    return int(results.get("rules", 1))
 
 
 @dataclass
@@ -79,18 +139,30 @@ class TrialJournal:
     trials: dict[tuple[str, int], dict[str, Any]]
 
     @classmethod
-    def open(cls, path: Path, header: Mapping[str, Any]) -> TrialJournal:
-        """Go on with a journal of the same header, or begin one; trials of another header are forgotten."""
+    def open(cls, folder: Path, header: Mapping[str, Any]) -> TrialJournal:
+        """Go on with the journal in a folder of `drive_folder`, or begin one; films that it does not name are removed.
+
+        Args:
+            folder: Created where there is none.
+            header: Everything that the trials depend on.
+        """
+        path = folder / JOURNAL
         lines = _lines(path) if path.is_file() else []
+        journal = cls(path, {})
         if lines and lines[0] == json.loads(json.dumps(header)):
             found = [
                 line for line in lines[1:] if line.get("suite") in ALL_SUITES and isinstance(line.get("index"), int)
             ]
-            return cls(path, {(line["suite"], line["index"]): line for line in found})
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, "")
-        append_json_line(path, dict(header))
-        return cls(path, {})
+            journal.trials = {(line["suite"], line["index"]): line for line in found}
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(path, "")
+            append_json_line(path, dict(header))
+        named = {trial["video"] for trial in journal.trials.values()}
+        for film in folder.glob("*.mp4"):
+            if f"{folder.name}/{film.name}" not in named:
+                film.unlink()
+        return journal
 
     def add(self, trial: dict[str, Any]) -> None:
         append_json_line(self.path, trial)
@@ -158,28 +230,3 @@ def _all_of(suites: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, An
     if not found:
         return None
     return Share(sum(one["successes"] for one in found), sum(one["trials"] for one in found)).to_json()
-
-
-def compare_driven(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Compare two runs on the trials whose worlds they share.
-
-    Args:
-        first: What `load_driven` gave for one run.
-        second: For the other.
-
-    Returns:
-        By suite what `PairedShares.to_json` gives, `difference` being second minus first; only suites with common worlds.
-    """
-    compared = {}
-    for name in ALL_SUITES:
-        if name not in first["suites"] or name not in second["suites"]:
-            continue
-        others = {trial["digest"]: bool(trial["success"]) for trial in second["suites"][name]["trials"]}
-        pairs = [
-            (bool(trial["success"]), others[trial["digest"]])
-            for trial in first["suites"][name]["trials"]
-            if trial["digest"] in others
-        ]
-        if pairs:
-            compared[name] = PairedShares.of([a for a, _ in pairs], [b for _, b in pairs]).to_json()
-    return compared

@@ -24,6 +24,8 @@ SUITES: dict[str, str] = {**GENERAL, **EDGE_CASES}
 """By name, what its worlds are."""
 ALL_SUITES = tuple(SUITES)
 SEED_MAX = 2**31 - 1
+STEP_S = 0.01
+"""Times are whole multiples of this, the physics' step: anything finer would silently be driven as something else."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,9 @@ class DriveSettings:
     ensembling: float | None = None
     """Weight exp(-x * age) of older chunks in the mean of all that speak of a frame, 0 to 10; None for no mean."""
     latency_s: float = 0.0
-    """From the picture to the wheels, 0 to 1 s."""
+    """From the picture to the wheels, 0 to 1 s, a multiple of `STEP_S`."""
     interval_s: float | None = None
-    """Time between two commands, 0.05 to 1 s; None for the world's own, which is drawn as in the recordings."""
+    """Time between two commands, 0.05 to 1 s, a multiple of `STEP_S`; None for the world's own, drawn as in the recordings."""
 
     def __post_init__(self) -> None:
         if not self.suites:
@@ -71,6 +73,10 @@ class DriveSettings:
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
                 raise UserInputError(f"The setting {name} is {value!r}; expected a number from {least} to {most}.")
+            if name.endswith("_s") and abs(value / STEP_S - round(value / STEP_S)) > 1e-6:
+                raise UserInputError(
+                    f"The setting {name} is {value!r}; the physics knows no finer time than {STEP_S} s: give a multiple of it."
+                )
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> DriveSettings:

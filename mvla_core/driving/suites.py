@@ -18,12 +18,14 @@ from mvla_core.driving.settings import ALL_SUITES, EDGE_CASES
 from mvla_core.errors import SimulationError
 from mvla_core.files import read_json_lines
 from mvla_core.simulation.config import SimulationConfig
+from mvla_core.simulation.expert import SCRIPT_INTERVAL_S, SCRIPT_PLACEMENT, SCRIPT_SIDE
 from mvla_core.simulation.journal import FILE_NAME
 from mvla_core.simulation.planner import clearance
 from mvla_core.simulation.record import drawn_scene, driver_for
 from mvla_core.simulation.rollout import drive
-from mvla_core.simulation.scenarios import parse_scenario
-from mvla_core.simulation.scene import Box, Pose, Scene
+from mvla_core.simulation.sampling import CLOSE_M, MEDIUM_M
+from mvla_core.simulation.scenarios import Distance, ScenarioParts, parse_scenario
+from mvla_core.simulation.scene import ROBOT_RADIUS, Box, Pose, Scene
 from mvla_core.simulation.world import World
 
 MAX_DRAWS = 200
@@ -65,7 +67,7 @@ def world_settings(dataset_folder: Path) -> tuple[SimulationConfig, bool]:
     """Return how the worlds of a data set were drawn, and whether the data set says so.
 
     Recordings of a real robot say nothing of this kind: they get the defaults. What only disturbs the recording of data (noise,
-    shoves, scripts) is left out.
+    shoves) is left out. A script's worlds stay those in which it was recorded: near the middle, on its side, at its rate.
 
     Raises:
         UserInputError: The data set's settings are damaged.
@@ -77,7 +79,15 @@ def world_settings(dataset_folder: Path) -> tuple[SimulationConfig, bool]:
         return SimulationConfig(), False
     settings = {name: value for name, value in lines[0].items() if name != "world_version"}
     config = SimulationConfig.from_settings(**settings)
-    return replace(config, count=1, script=False, dart=0.0, shoves=0.0, keep_failures=False), True
+    if config.script:
+        config = replace(
+            config,
+            script=False,
+            placement=SCRIPT_PLACEMENT * config.placement,
+            frame_interval_s=(SCRIPT_INTERVAL_S, SCRIPT_INTERVAL_S),
+            scenarios=((ScenarioParts(side=SCRIPT_SIDE).name, 1),),
+        )
+    return replace(config, count=1, dart=0.0, shoves=0.0, keep_failures=False), True
 
 
 def trial_scene(config: SimulationConfig, suite: str, seed: int, index: int) -> TrialScene:
@@ -118,6 +128,8 @@ class SuddenBox:
         self._trial = trial
         self.appeared_at: Pose | None = None
         """Where the robot was then; None before."""
+        self.frame: int | None = None
+        """The number of the frame before which it appeared."""
         self.place: tuple[float, float] | None = None
         """Of the middle of the box."""
 
@@ -134,7 +146,7 @@ class SuddenBox:
         if float(clearance(trial.judged, x, y)) < needed:
             return
         world.place_box(trial.sudden, x, y)
-        self.appeared_at, self.place = pose, (x, y)
+        self.appeared_at, self.frame, self.place = pose, frame, (x, y)
 
     def passed(self, pose: Pose) -> bool:
         """Whether a robot there is level with the obstacle or beyond it."""
@@ -143,6 +155,15 @@ class SuddenBox:
             return False
         forward = math.cos(seen.yaw) * (pose.x - seen.x) + math.sin(seen.yaw) * (pose.y - seen.y)
         return forward >= OBSTACLE_GAP_M
+
+    def least_clearance_m(self, poses: Sequence[Pose]) -> float:
+        """From the robot's rim to the nearest thing over a drive's poses; the obstacle counts from where it appeared on."""
+        x, y = np.array([pose.x for pose in poses]), np.array([pose.y for pose in poses])
+        room = clearance(self._trial.judged, x, y)
+        if self.frame is not None:
+            shown = with_obstacle(self._trial.judged, self.place)
+            room = np.concatenate([room[: self.frame], clearance(shown, x[self.frame :], y[self.frame :])])
+        return float(room.min()) - ROBOT_RADIUS
 
 
 def with_obstacle(scene: Scene, place: Sequence[float] | None) -> Scene:
@@ -165,8 +186,11 @@ def _changed(config: SimulationConfig, suite: str, seed: int) -> SimulationConfi
         noise = min(40.0, 3 * config.image_noise)
         return replace(_looks(config, 1.0), placement=1.0, textures=1.0, furniture=12, image_noise=noise)
     if suite in EDGE_CASES and config.scenarios:
-        goals = {parse_scenario(name).goal for name, _ in config.scenarios}
-        names = sorted("1box" if goal == "basket" else f"{goal}_1box" for goal in goals)
+        parts = [parse_scenario(name) for name, _ in config.scenarios]
+        sides = {part.side for part in parts}
+        # Where every episode asked for one side, the policy has never heard of the other one.
+        side = next(iter(sides)) if sides in ({"left"}, {"right"}) else None
+        names = sorted({ScenarioParts(goal=part.goal, side=side).name for part in parts})
         return replace(config, scenarios=tuple((name, 1) for name in names))
     return config
 
@@ -200,14 +224,15 @@ def _moved_box(scene: Scene, x: float, aside: float) -> Scene:
     share = (x - scene.start.x) / (scene.basket.x - scene.start.x)
     way = scene.start.y + share * (scene.basket.y - scene.start.y)
     moved = replace(scene.boxes[0], x=x, y=way + (aside if scene.side == "left" else -aside))
-    return replace(scene, boxes=(moved, *scene.boxes[1:]))
+    distance: Distance = "close" if x < CLOSE_M else "medium" if x < MEDIUM_M else "far"
+    return replace(scene, boxes=(moved, *scene.boxes[1:]), distance=distance)
 
 
 def _goal_hidden(scene: Scene) -> Scene:
     """The box is so high and wide that it hides the goal from the start."""
     straight = _moved_box(scene, scene.boxes[0].x, 0.0)
     high = replace(straight.boxes[0], half_x=0.15, half_y=0.30, half_z=0.32, yaw=0.0)
-    return replace(straight, boxes=(high, *straight.boxes[1:]))
+    return replace(straight, boxes=(high, *straight.boxes[1:]), layout="hori")
 
 
 def _dark(scene: Scene) -> Scene:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ from mvla_core.simulation.rollout import judge
 from mvla_core.simulation.scene import Pose
 from mvla_core.simulation.world import World
 
-FRAMES_A_FRAME = 2.0
-"""A drive may take so many times the frames of the expert, and at least `FEWEST_FRAMES`."""
+TIMES_THE_EXPERT = 2.0
+"""A drive may take so many times the expert's time, and at least that of `FEWEST_FRAMES` of the world's own frames."""
 FEWEST_FRAMES = 30
+STILL_DRIVING_S = 0.3
+"""A stop before a sudden obstacle counts only where the same drive without it goes on for at least so much longer."""
 FILMED_ANYWAY = 1
 """So many trials of each suite are filmed also where they succeed; of those that fail every one is."""
 
@@ -38,19 +41,22 @@ class TrialTask:
     seed: int
     index: int
     adapter: Path
+    policy: str
+    """Digest of the adapter: a process that has loaded another policy from the same folder loads it anew."""
     device: str | None
     """None takes CUDA where it is available."""
     guard: Guard
     control: Control
     tables: BlindTables
-    videos: Path
+    films: Path
+    """Where its film goes; the trial names it relative to the folder above."""
 
 
 def run_trial(task: TrialTask) -> dict[str, Any]:
     """Drive one trial.
 
     Returns:
-        What `closed_loop.jsonl` holds of it: see `results`.
+        What `trials.jsonl` holds of it: see `results`.
 
     Raises:
         SimulationError: No world could be drawn, or its video not be written.
@@ -58,22 +64,22 @@ def run_trial(task: TrialTask) -> dict[str, Any]:
     """
     trial = trial_scene(task.config, task.suite, task.seed, task.index)
     height, width = task.config.image_shape
-    world = World(height, width, renderer=task.config.renderer)
-    pilot = PolicyPilot(_policy(task.adapter, task.device), trial.instruction)
-    driven, record = drive_trial(world, trial, pilot, task.guard, task.control, keep_frames=True)
+    pilot = PolicyPilot(_policy(task.adapter, task.device, task.policy), trial.instruction)
+    interval = task.control.interval_of(trial.scene)
+    with contextlib.closing(World(height, width, renderer=task.config.renderer)) as world:
+        driven, record = drive_trial(world, trial, pilot, task.guard, task.control, keep_frames=True)
+        baselines = {}
+        for name in BASELINES:
+            blind = task.tables.pilot(name, trial.instruction, interval / trial.scene.frame_interval_s)
+            _, found = drive_trial(world, trial, blind, task.guard, task.control)
+            baselines[name] = {key: found[key] for key in ("success", "failure", "progress")}
     video = ""
     if not record["success"] or task.index < FILMED_ANYWAY:
-        video = f"{task.suite}_{task.index:04d}.mp4"
+        film = task.films / f"{task.suite}_{task.index:04d}.mp4"
+        video = f"{task.films.name}/{film.name}"
         title = f"{task.suite} {task.index}: {record['failure'] or 'success'}"
-        interval = task.control.interval_s or trial.scene.frame_interval_s
         shown = with_obstacle(trial.judged, record["obstacle"])
-        write_video(task.videos / video, shown, driven.frames, driven.poses, driven.commands, 1 / interval, title)
-    baselines = {}
-    for name in BASELINES:
-        blind = task.tables.pilot(name, trial.instruction)
-        _, found = drive_trial(world, trial, blind, task.guard, task.control)
-        baselines[name] = {key: found[key] for key in ("success", "failure", "progress")}
-    world.close()
+        write_video(film, shown, driven.frames, driven.poses, driven.commands, 1 / interval, title)
     scene = trial.judged
     return {
         "suite": task.suite,
@@ -97,23 +103,20 @@ def drive_trial(
     """Let a pilot drive a trial and judge it.
 
     Returns:
-        The drive, and the record: success, failure (the first thing that went wrong, "" for a success), progress, path_m,
-        path_ratio, seconds, frames, collided, least_clearance_m, final_distance_m, clamped, obstacle, path.
+        The drive, and the record: success, failure, progress, path_m, path_ratio, seconds, frames, collided, least_clearance_m,
+        final_distance_m, clamped, obstacle, path. The failure is the first thing that went wrong, "" for a success: "stale" and
+        "not_finite" where the guard had to stop the robot, "stopped_anyway" where it stops without the obstacle too.
     """
-    allowed = max(FEWEST_FRAMES, math.ceil(FRAMES_A_FRAME * trial.expert_frames))
-    limited = Control(control.execute_steps, control.ensembling, control.latency_s, control.interval_s, allowed)
+    limited = replace(control, max_frames=_frames_allowed(trial, control))
     sudden = SuddenBox(trial)
-    driven = drive_world(
-        world,
-        trial.scene,
-        pilot,
-        guard,
-        limited,
-        event=None if trial.sudden is None else sudden,
-        keep_frames=keep_frames,
-    )
+    event = None if trial.sudden is None else sudden
+    driven = drive_world(world, trial.scene, pilot, guard, limited, event=event, keep_frames=keep_frames)
     outcome = judge(trial.judged, list(driven.poses), driven.collided, driven.stopped)
     failure = outcome.failure if trial.sudden is None else _stop_failure(driven, sudden)
+    if driven.refused and failure != "collided":
+        failure = driven.refused
+    if trial.sudden is not None and not failure and _stops_anyway(world, trial, pilot, guard, control, driven):
+        failure = "stopped_anyway"
     record = {
         "success": not failure,
         "failure": failure,
@@ -123,13 +126,32 @@ def drive_trial(
         "seconds": round(driven.seconds, 2),
         "frames": len(driven.commands),
         "collided": driven.collided,
-        "least_clearance_m": round(outcome.least_clearance_m, 3),
+        "least_clearance_m": round(sudden.least_clearance_m(driven.poses), 3),
         "final_distance_m": round(outcome.final_distance_m, 3),
         "clamped": driven.clamped,
         "obstacle": None if sudden.place is None else [round(sudden.place[0], 3), round(sudden.place[1], 3)],
         "path": [[round(pose.x, 2), round(pose.y, 2)] for pose in driven.poses],
     }
     return driven, record
+
+
+def _frames_allowed(trial: TrialScene, control: Control) -> int:
+    """Frames that a drive may take: counted in time, so that a faster control rate does not shorten the drive."""
+    own_frames = max(FEWEST_FRAMES, TIMES_THE_EXPERT * trial.expert_frames)
+    seconds = own_frames * trial.scene.frame_interval_s
+    return max(1, math.ceil(seconds / control.interval_of(trial.scene) - 1e-6))
+
+
+def _stops_anyway(
+    world: World, trial: TrialScene, pilot: Pilot, guard: Guard, control: Control, driven: Driven
+) -> bool:
+    """Whether the pilot stops at about the same frame also where no obstacle appears: then it was not the obstacle's doing.
+
+    Everything else of the two drives is the same, to the noise of the camera and the slip of the wheels.
+    """
+    longer = max(1, math.ceil(STILL_DRIVING_S / control.interval_of(trial.scene) - 1e-6))
+    alone = drive_world(world, trial.scene, pilot, guard, replace(control, max_frames=len(driven.commands) + longer))
+    return alone.stopped or bool(alone.refused)
 
 
 def _stop_failure(driven: Driven, sudden: SuddenBox) -> str:
@@ -152,8 +174,8 @@ def _progress(trial: TrialScene, last: Pose) -> float:
 
 
 @functools.lru_cache(maxsize=1)
-def _policy(adapter: Path, device: str | None) -> LivePolicy:
-    """Loaded once in each worker process."""
+def _policy(adapter: Path, device: str | None, digest: str) -> LivePolicy:
+    """Loaded once in each worker process; `digest` tells apart what one folder held at different times."""
     policy = load_policy(adapter, device)
     set_threads(policy.spec.backbone)
     return LivePolicy(policy)

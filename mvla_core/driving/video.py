@@ -6,6 +6,7 @@ The picture is coded as VP9 by the OpenCV that is installed anyway; its MPEG-4 c
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,28 +56,76 @@ def write_video(
         title: One line of ASCII below the map.
 
     Raises:
-        SimulationError: The video cannot be written.
+        SimulationError: The video cannot be written whole; what was there before is still there.
     """
-    with replacing(path) as temporary:
-        # OpenCV chooses the container by the ending, which the temporary file has not.
-        named = temporary.with_name(f"{temporary.name}.mp4")
-        writer = cv2.VideoWriter(str(named), cv2.VideoWriter.fourcc(*CODEC), rate_hz, (2 * HEIGHT_PX, HEIGHT_PX))
-        try:
-            if not writer.isOpened():
-                raise SimulationError(
-                    f"The video {path} cannot be written: this OpenCV has no VP9 coder, or the folder cannot be written; "
-                    "install the opencv-python-headless of requirements.txt."
-                )
-            background = _map_of(scene)
-            picture = background
-            for number, frame in enumerate(frames):
-                picture = _picture(background, scene, frame, poses[: number + 1], commands[number], title)
-                writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-            for _ in range(max(1, round(REST_S * rate_hz))):
-                writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-        finally:
-            writer.release()
-        named.replace(temporary)
+    try:
+        with replacing(path) as temporary:
+            # OpenCV chooses the container by the ending, which the temporary file has not.
+            named = temporary.with_name(f"{temporary.name}.mp4")
+            try:
+                written = _encode(named, path, scene, frames, poses, commands, rate_hz, title)
+                found = _frames_in(named)
+                if found != written:
+                    free = shutil.disk_usage(path.parent).free
+                    raise SimulationError(
+                        f"The video {path} cannot be written: {found} of its {written} pictures reached the disk, which has "
+                        f"{free / 1e6:,.0f} MB left; free some space and drive again: finished trials are kept."
+                    )
+                named.replace(temporary)
+            finally:
+                named.unlink(missing_ok=True)
+    except OSError as error:
+        raise SimulationError(
+            f"The video {path} cannot be written ({error.strerror or error}); free some space on its disk, or let the folder be "
+            "written, and drive again: finished trials are kept."
+        ) from error
+
+
+def _encode(
+    named: Path,
+    path: Path,
+    scene: Scene,
+    frames: Sequence[Frame],
+    poses: Sequence[Pose],
+    commands: Actions,
+    rate_hz: float,
+    title: str,
+) -> int:
+    """Write the video to the file `named` and return how many pictures were handed to the coder, which reports no failure.
+
+    Raises:
+        SimulationError: There is no coder, or the file cannot be begun.
+    """
+    writer = cv2.VideoWriter(str(named), cv2.VideoWriter.fourcc(*CODEC), rate_hz, (2 * HEIGHT_PX, HEIGHT_PX))
+    try:
+        if not writer.isOpened():
+            raise SimulationError(
+                f"The video {path} cannot be written: this OpenCV has no VP9 coder, or the folder cannot be written; "
+                "install the opencv-python-headless of requirements.txt."
+            )
+        background = _map_of(scene)
+        picture = background
+        for number, frame in enumerate(frames):
+            picture = _picture(background, scene, frame, poses[: number + 1], commands[number], title)
+            writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        rest = max(1, round(REST_S * rate_hz))
+        for _ in range(rest):
+            writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    finally:
+        writer.release()
+    return len(frames) + rest
+
+
+def _frames_in(video: Path) -> int:
+    """Pictures that can be read back from a video; 0 where it cannot be opened."""
+    reader = cv2.VideoCapture(str(video))
+    try:
+        count = 0
+        while reader.grab():
+            count += 1
+        return count
+    finally:
+        reader.release()
 
 
 def _scale(scene: Scene) -> tuple[float, float, float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mvla_core.datasets.split import Split
-from mvla_core.driving.results import has_driven, is_stale, load_driven
+from mvla_core.driving.results import RULES, has_driven, is_stale, load_driven, rules_of
 from mvla_core.episodes.catalogue import EPISODE_SUFFIXES
 from mvla_core.episodes.reader import open_episode
 from mvla_core.errors import EpisodeError
@@ -109,7 +109,7 @@ class Gathered:
         predictions: By held-out episode, or empty.
         robot: What the user says of the robot.
         frame_rate_hz: Of the recordings; None where they do not tell.
-        driven: `evaluation/closed_loop.json`; empty where the policy, as it is now, was not driven.
+        driven: `evaluation/closed_loop.json`; empty where the policy, as it is now, was not driven, or judged by earlier rules.
     """
 
     run: RunFolder
@@ -152,6 +152,8 @@ def gather(root: DataRoot, run_id: str, robot: Robot, *, with_predictions: bool 
     config = table(read_json(run.config))
     split = Split.from_json(read_json(run.split)) if run.split.is_file() else None
     driven = load_driven(run) if has_driven(run) and not is_stale(run) else {}
+    if driven and rules_of(driven) != RULES:
+        driven = {}
     if not run.evaluation_results.is_file():
         return Gathered(run, config, split, {}, {}, (), robot, None, driven)
     results = load_results(run)

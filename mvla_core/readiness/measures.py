@@ -8,7 +8,8 @@ something yet, its agreed place is read all the same and the gate is "not measur
 
 | place in `evaluation/closed_loop.json` | form |
 |---|---|
-| `closed_loop.success`, `closed_loop.edge_cases` | `{"value", "low", "high"}`: the general suites' trials, those in edge cases |
+| `suites.<name>.success` | `{"value", "low", "high"}`: the trials of one suite; a gate takes the worst of all that it asks for |
+| `worlds_of_data` | whether the worlds were drawn with the settings of the run's own data |
 | `safety.out_of_range`, `safety.stale_command` | `{"tried", "held"}`: provoked how often, and kept safe how often |
 
 The kind of a rung is "picture" (light, blur, noise, camera) or "place" (held-out scenario, session, time of day, data set).
@@ -16,11 +17,12 @@ The kind of a rung is "picture" (light, blur, noise, camera) or "place" (held-ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mvla_core.audit.balance import UNKNOWN
 from mvla_core.datasets.split import PARTS
+from mvla_core.driving.settings import EDGE_CASES, GENERAL
 from mvla_core.evaluation.facts import Facts
 from mvla_core.readiness.evidence import (
     AUDIT,
@@ -217,16 +219,32 @@ def _worst_rung(gathered: Gathered, kind: str) -> Evidence:
 
 
 def closed_loop(gathered: Gathered) -> Evidence:
-    return _driven(gathered, "success")
+    """Success in the suite of general worlds where it is least certain."""
+    return _worst_suite(gathered, tuple(GENERAL))
 
 
 def edges_driven(gathered: Gathered) -> Evidence:
-    return _driven(gathered, "edge_cases")
+    """Success in the edge case where it is least certain."""
+    return _worst_suite(gathered, tuple(EDGE_CASES))
 
 
-def _driven(gathered: Gathered, key: str) -> Evidence:
-    where, loop = f"{DRIVEN}: closed_loop.{key}", table(gathered.driven.get("closed_loop"))
-    return interval_of(loop.get(key), where) if table(loop.get(key)) else unmeasured("not_driven", where)
+def _worst_suite(gathered: Gathered, names: Sequence[str]) -> Evidence:
+    """The suite with the lowest end of its interval, of suites that must all be driven: an easy one covers up no other."""
+    suites = table(gathered.driven.get("suites"))
+    shares = {name: table(table(suites.get(name)).get("success")) for name in names}
+    known = {name: share for name, share in shares.items() if number(share.get("value")) is not None}
+    if not known:
+        return unmeasured("not_driven", f"{DRIVEN}: suites")
+    if missing := [name for name in names if name not in known]:
+        return unmeasured("suite_not_driven", f"{DRIVEN}: suites.{missing[0]}", suite=missing[0], missing=len(missing))
+
+    def surely(name: str) -> float:
+        low = number(known[name].get("low"))
+        return float("-inf") if low is None else low
+
+    worst = min(known, key=surely)
+    worlds = "data" if gathered.driven.get("worlds_of_data") is True else "default"
+    return interval_of(known[worst], f"{DRIVEN}: suites.{worst}.success", suite=worst, worlds=worlds)
 
 
 def out_of_range(gathered: Gathered) -> Evidence:

@@ -8,7 +8,17 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mvla_core.readiness.gates import OWN_SOURCE, Gate, Unit
-from mvla_core.wording import Language, amount, format_text, interval, percent, read_catalog, real, text_of
+from mvla_core.wording import (
+    Language,
+    amount,
+    format_text,
+    interval,
+    percent,
+    placeholders,
+    read_catalog,
+    real,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from mvla_core.readiness.assess import GateResult, Readiness
@@ -103,8 +113,9 @@ def _wanted(gate: Gate, language: Language) -> str:
 def _found(result: GateResult, language: Language) -> str:
     evidence, gate = result.evidence, result.gate
     values = dict(evidence.values)
-    if "origin" in values:
-        values["origin"] = say(language, f"origin.{values['origin']}", {})
+    for name in ("origin", "suite", "worlds"):
+        if name in values:
+            values[name] = say(language, f"{name}.{values[name]}", {})
     if evidence.value is None:
         if "found" in values:
             values["found"] = _figure(values["found"], gate.unit, language)
@@ -113,7 +124,9 @@ def _found(result: GateResult, language: Language) -> str:
     if evidence.low is not None and evidence.high is not None and gate.unit == "percent":
         text = f"{text} ({interval(language, evidence.low, evidence.high)})"
     detail = catalog(language)["gate"][gate.name].get("detail")
-    return f"{text}; {format_text(language, detail, values)}" if detail else text
+    # Readiness that was stored by an earlier release may not know what a newer sentence names.
+    told = bool(detail) and placeholders(detail) <= values.keys()
+    return f"{text}; {format_text(language, detail, values)}" if told else text
 
 
 def _next(result: GateResult, language: Language) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mvla_core.driving.chunks import Chunk
 from mvla_core.driving.guard import Guard
 from mvla_core.driving.loop import Control
 from mvla_core.driving.pilots import Blind, ExpertPilot
@@ -17,6 +18,8 @@ from mvla_core.driving.trials import drive_trial
 from mvla_core.errors import UserInputError
 from mvla_core.layout import DataRoot
 from mvla_core.simulation.config import SimulationConfig
+from mvla_core.simulation.record import simulate_episodes
+from mvla_core.simulation.sampling import sample_scene
 from mvla_core.simulation.world import World
 
 CONFIG = SimulationConfig()
@@ -70,22 +73,78 @@ def test_a_sudden_obstacle_appears_ahead_and_must_be_stopped_for() -> None:
     assert drive_trial(world, trial, stops_at_once, GUARD, Control())[1]["failure"] == "stopped_early"
 
 
-def test_a_driver_that_stops_before_the_obstacle_succeeds() -> None:
+class Watchful(ExpertPilot):
+    """The expert, who stops as soon as the hidden box stands before it."""
+
+    def chunk(self, world: World, frame: int) -> Chunk | None:
+        hidden = world._running.data.body(f"box{len(world.scene.boxes) - 1}").xpos
+        pose = world.pose
+        if hidden[0] > pose.x and math.hypot(hidden[0] - pose.x, hidden[1] - pose.y) < 1.0:
+            return np.zeros((1, 2), np.float32)
+        return super().chunk(world, frame)
+
+
+def test_who_stops_because_of_the_obstacle_succeeds_and_who_stops_anyway_does_not() -> None:
     world = World(16)
     trial = trial_scene(CONFIG, "sudden_obstacle", 0, 0)
-    driven, record = drive_trial(world, trial, ExpertPilot(trial.judged), GUARD, Control())
+    driven, record = drive_trial(world, trial, Watchful(trial.judged), GUARD, Control())
+    assert record["success"]
     assert record["obstacle"] is not None
-    place = record["obstacle"]
-    appeared = next(
-        number
-        for number, pose in enumerate(driven.poses)
-        if math.isclose(math.hypot(place[0] - pose.x, place[1] - pose.y), 0.97, abs_tol=2e-3)
-    )
-    stopping = np.concatenate([driven.commands[:appeared], np.zeros((1, 2), np.float32)])
-    assert drive_trial(world, trial, Blind(stopping), GUARD, Control())[1]["success"]
-    late = drive_trial(world, trial, Blind(stopping), GUARD, Control(latency_s=0.9))
+    # The same commands, driven without looking, stop without the obstacle too.
+    blind = drive_trial(world, trial, Blind(driven.commands), GUARD, Control())[1]
+    assert blind["failure"] == "stopped_anyway"
+    assert not blind["collided"]
+    late = drive_trial(world, trial, Watchful(trial.judged), GUARD, Control(latency_s=0.9))
     assert not late[1]["success"]
-    assert len(with_obstacle(trial.judged, place).boxes) == 2
+    assert len(with_obstacle(trial.judged, record["obstacle"]).boxes) == 2
+
+
+def test_no_driver_that_never_looks_wins_a_sudden_obstacle() -> None:
+    """Straight ahead for some frames and then a stop stood before the box in half of the worlds."""
+    world, stopped = World(16), 0
+    for index in range(6):
+        trial = trial_scene(CONFIG, "sudden_obstacle", 0, index)
+        for frames in (3, 4, 5):
+            record = drive_trial(world, trial, Blind(np.array([[1.15, 0.0]] * frames, np.float32)), GUARD, Control())[1]
+            assert not record["success"]
+            stopped += record["failure"] == "stopped_anyway"
+    assert stopped > 3
+
+
+def test_the_least_clearance_is_also_that_to_the_obstacle() -> None:
+    """The expert knows nothing of the box that appears, and keeps well clear of everything else."""
+    world, touched = World(16), 0
+    for index in range(4):
+        trial = trial_scene(CONFIG, "sudden_obstacle", 0, index)
+        record = drive_trial(world, trial, ExpertPilot(trial.judged), GUARD, Control())[1]
+        touched += record["collided"]
+        assert (record["least_clearance_m"] < 0.02) == record["collided"]
+    assert touched >= 3
+
+
+def test_a_moved_box_is_named_by_where_it_stands() -> None:
+    for index in range(3):
+        scene = trial_scene(CONFIG, "sharp_turn", 0, index).scene
+        assert scene.boxes[0].x - scene.start.x == pytest.approx(0.80)
+        assert scene.scenario_label.endswith("_close")
+        hidden = trial_scene(CONFIG, "goal_hidden", 0, index).scene
+        assert "_hori_" in hidden.scenario_label
+
+
+def test_a_script_is_tried_where_it_was_recorded(tmp_path: Path) -> None:
+    root = DataRoot(tmp_path / "data")
+    simulate_episodes(root, "scripted", count=2, image_size=16, script=True, workers=1)
+    config, told = world_settings(root.dataset("scripted"))
+    assert told
+    assert not config.script
+    recorded = [sample_scene(seed, "left", config) for seed in range(3)]
+    assert {scene.frame_interval_s for scene in recorded} == {0.15}
+    for suite in ("similar", "dark"):
+        scenes = [trial_scene(config, suite, 0, index).scene for index in range(3)]
+        assert {scene.side for scene in scenes} == {"left"}
+        assert {scene.frame_interval_s for scene in scenes} == {0.15}
+        # Placement 0.2 of 0.45 m to both sides.
+        assert all(abs(scene.start.y) <= 0.09 for scene in scenes)
 
 
 def test_the_worlds_are_those_of_the_training_data(driven_root: DataRoot, tmp_path: Path) -> None:
@@ -105,6 +164,8 @@ def test_the_worlds_are_those_of_the_training_data(driven_root: DataRoot, tmp_pa
         ({"trials": True}, "trials"),
         ({"latency_s": 2}, "latency_s"),
         ({"latency_s": None}, "latency_s"),
+        ({"latency_s": 0.005}, "multiple"),
+        ({"interval_s": 0.055}, "multiple"),
         ({"ensembling": -1.0}, "ensembling"),
         ({"execute_step": 2}, "execute_steps"),
     ],

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from app.drive_figures import paired_forest, paths_from_above, success_forest
-from mvla_core.driving.results import assemble, compare_driven, results_path, videos_folder
+from mvla_core.driving.comparison import compare_driven
+from mvla_core.driving.results import RULES, assemble, policy_digest, results_path, videos_folder
 from mvla_core.driving.settings import SUITES
 from mvla_core.driving.video import write_video
 from mvla_core.files import read_json, write_json
@@ -53,12 +54,12 @@ def trial(suite: str, index: int, failure: str, video: str = "") -> dict[str, An
         "path": [[0.0, 0.0], [1.0, 0.5], [2.2, 0.0]],
         "baselines": {
             name: {"success": index == 0 and name == "clock", "failure": "", "progress": 0.3}
-            for name in ("straight", "stop", "clock")
+            for name in ("straight", "stop", "clock", "brake")
         },
     }
 
 
-def results_of(run_id: str, failures: list[str]) -> dict[str, Any]:
+def results_of(run_id: str, failures: list[str], policy: str = "") -> dict[str, Any]:
     trials = [
         trial(suite, index, failure, f"{suite}_{index:04d}.mp4" if failure else "")
         for suite in SUITES
@@ -67,6 +68,8 @@ def results_of(run_id: str, failures: list[str]) -> dict[str, Any]:
     head = {
         "run_id": run_id,
         "driven": "2026-01-01T13:00:00+00:00",
+        "policy": policy,
+        "rules": RULES,
         "settings": {"execute_steps": 1, "ensembling": None, "latency_s": 0.05, "interval_s": None, "seed": 0},
         "worlds_of_data": True,
         "guard": {"low": [0, -1], "high": [1, 1], "dead_band": 0.28},
@@ -109,15 +112,23 @@ def test_an_undriven_run_is_queued_as_it_was_asked_for(open_page: Any, own: Data
     page.segmented_control(key="drive_suites").set_value("edge cases")
     page.number_input(key="drive_trials").set_value(7)
     page.number_input(key="drive_latency").set_value(50)
+    page.number_input(key="drive_interval").set_value(105)
     page.toggle(key="drive_ensembling").set_value(True)
     page.run()
     assert "42 trials" in words(page)
+    # What the physics cannot drive is refused in one sentence, and nothing is queued.
+    page.button(key="drive_start").click().run()
+    assert not page.exception
+    assert "multiple" in page.error[0].value
+    assert not [job for job in JobQueue(own).list() if job.kind == "drive"]
+    page.number_input(key="drive_interval").set_value(100)
     page.button(key="drive_start").click().run()
     assert not page.exception
     (job,) = [job for job in JobQueue(own).list() if job.kind == "drive"]
     config = read_json(job.folder.config)
     assert config["run_id"] == RUN
     assert (config["trials"], config["latency_s"], config["ensembling"]) == (7, 0.05, 0.1)
+    assert config["interval_s"] == 0.1
     assert "sudden_obstacle" in config["suites"]
     assert "similar" not in config["suites"]
 
@@ -128,7 +139,9 @@ def test_a_driven_run_shows_success_ways_films_and_another_run(open_page: Any, o
     film(run, "similar_0001.mp4")
     other = "20260101-120000-lab-compact-0009"
     shutil.copytree(run.path, own.run(other).path)
-    write_json(results_path(own.run(other)), results_of(other, ["", "collided", "collided", "not_facing"]))
+    theirs = results_of(other, ["", "collided", "collided", "not_facing"])
+    theirs["settings"]["interval_s"] = 0.1
+    write_json(results_path(own.run(other)), theirs)
     page = open_page("drive", run=RUN)
     assert not page.exception
     metrics = {metric.label: metric.value for metric in page.metric}
@@ -142,6 +155,7 @@ def test_a_driven_run_shows_success_ways_films_and_another_run(open_page: Any, o
     assert "touched something" in text
     assert "<left>" in text or "&lt;left" in text
     assert "No difference can be told: +25 points" in text
+    assert "not driven alike: interval 100 ms (other run) and as recorded (this run)" in text
     page.pills(key="drive_suite").set_value("dark").run()
     assert not page.exception
     assert "No film" in words(page)
@@ -149,9 +163,15 @@ def test_a_driven_run_shows_success_ways_films_and_another_run(open_page: Any, o
 
 def test_a_policy_that_was_trained_further_is_told(open_page: Any, own: DataRoot) -> None:
     run = own.run(RUN)
-    write_json(results_path(run), results_of(RUN, ["", "collided"]))
+    write_json(run.adapter / "policy.json", {"spec": {"backbone": "tiny"}, "base_fingerprint": "none"})
+    results = results_of(RUN, ["", "collided"], policy_digest(run))
+    write_json(results_path(run), results)
+    assert "earlier one" not in words(open_page("drive", run=RUN))
     (run.adapter / "adapter_model.safetensors").write_bytes(b"newer")
     assert "earlier one" in words(open_page("drive", run=RUN))
+    # Results that earlier rules judged are shown, and told as such.
+    write_json(results_path(run), {name: value for name, value in results.items() if name != "rules"})
+    assert "rules of an earlier release" in words(open_page("drive", run=RUN))
 
 
 def test_results_of_another_version_are_one_sentence(open_page: Any, own: DataRoot) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mvla_core.driving.settings import EDGE_CASES, GENERAL
 from mvla_core.episodes.writer import write_episode
 from mvla_core.errors import RunError
 from mvla_core.evaluation.results import EpisodePredictions
@@ -83,7 +85,7 @@ def test_the_agreed_places_are_read(gathered: Gathered) -> None:
         "shift": {"rungs": [other, rung]},
     }
     driven = {
-        "closed_loop": {"success": {"value": 0.9, "low": 0.81, "high": 0.95}},
+        "suites": {name: {"success": {"value": 0.9, "low": 0.81, "high": 0.95}} for name in GENERAL},
         "safety": {"stale_command": {"tried": 20, "held": 19}, "out_of_range": {"tried": 20, "held": 20}},
     }
     decided = decide(replace(gathered, results={**gathered.results, **added}, driven=driven), default_gates())
@@ -97,9 +99,46 @@ def test_the_agreed_places_are_read(gathered: Gathered) -> None:
     assert "19 of 20" in worded_gate(found(decided, "stale_command"), decided, "en").found
 
 
+def shares(names: Iterable[str], low: float = 0.96) -> dict[str, Any]:
+    return {name: {"success": {"value": 0.99, "low": low, "high": 1.0}} for name in names}
+
+
+def test_an_easy_suite_covers_up_no_other(gathered: Gathered) -> None:
+    def decided(suites: dict[str, Any], **more: Any) -> Readiness:
+        return decide(replace(gathered, driven={"suites": suites, **more}), default_gates())
+
+    one = decided(shares(["similar", "dark"]))
+    for name, missing in (("closed_loop", 2), ("closed_loop_deploy", 2), ("edges_driven", len(EDGE_CASES) - 1)):
+        result = found(one, name)
+        assert (result.status, result.evidence.missing) == ("not_measured", "suite_not_driven")
+        assert result.evidence.values["missing"] == missing
+    assert "sudden obstacle" in worded_gate(found(one, "edges_driven"), one, "en").found
+    assert "갑자기 나타난 장애물" in worded_gate(found(one, "edges_driven"), one, "ko").found
+    every = shares([*GENERAL, *EDGE_CASES])
+    good = decided(every, worlds_of_data=True)
+    for name in ("closed_loop", "closed_loop_deploy", "edges_driven"):
+        assert found(good, name).status == "met"
+    weak = decided({**every, **shares(["sharp_turn"], low=0.2), **shares(["new"], low=0.3)})
+    for name, worst in (("closed_loop", "new"), ("edges_driven", "sharp_turn")):
+        result = found(weak, name)
+        assert (result.status, result.evidence.values["suite"]) == ("not_met", worst)
+        assert result.evidence.stored.endswith(f"suites.{worst}.success")
+
+
+def test_a_real_policy_in_made_up_worlds_is_told_as_such(gathered: Gathered) -> None:
+    for told, said in ((True, "drawn as the run's own data"), (False, "not the place of its recordings")):
+        driven = {"suites": shares(GENERAL), "worlds_of_data": told}
+        decided = decide(replace(gathered, driven=driven), default_gates())
+        assert said in worded_gate(found(decided, "closed_loop"), decided, "en").found
+        assert worded_gate(found(decided, "closed_loop"), decided, "ko").found
+    # Readiness that an earlier release has stored names no suite; it is shown all the same.
+    kept = replace(found(decided, "closed_loop"), evidence=Evidence(0.9, 0.81, 0.95, "evaluation/closed_loop.json"))
+    assert worded_gate(kept, decided, "en").found == "90 % (95 % interval 81 to 95 %)"
+
+
 @pytest.mark.parametrize("junk", [None, 7, "x", [], {"rungs": 3}, {"success": "high"}, {"rungs": [{"skill": "x"}]}])
 def test_junk_in_an_agreed_place_counts_for_nothing(gathered: Gathered, junk: Any) -> None:
-    added, driven = {"shift": junk, "latency": junk}, {"closed_loop": junk, "safety": junk}
+    added, driven = {"shift": junk, "latency": junk}, {"suites": junk, "safety": junk}
     decided = decide(replace(gathered, results={**gathered.results, **added}, driven=driven), default_gates())
     for name in ("shift_pictures", "new_environment_tested", "closed_loop", "stale_command", "latency"):
         assert found(decided, name).status == "not_measured"
