@@ -15,7 +15,8 @@ pages poll by byte offset). Lines of that file are JSON objects with `event` and
 | | `eta_seconds`, `val_rmse_per_axis`, `val_loss_by_episode` (in the order of `validation_set`) | |
 | `note` | `level` ("info", "warning", "error"), `message` | every job |
 
-Numbers that are not finite are written as null.
+Numbers that are not finite are written as null, however deep they lie. Where the validation of an epoch is not finite, `best_epoch`
+is that of the epochs before, null where there is none.
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ class StoppableProgress(Progress):
 
 
 def _finite(value: Any) -> Any:
-    if isinstance(value, list):
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 

@@ -23,7 +23,8 @@ def run(options: argparse.Namespace) -> int:
 
     if process_rank() > 0:
         return _follow(options)
-    return run_worker(options.kind, JobFolder(options.folder), DataRoot(options.data_root), FUNCTIONS)
+    folder, root = JobFolder(options.folder), DataRoot(options.data_root)
+    return run_worker(options.kind, folder, root, FUNCTIONS, goes_on=options.kind == "train")
 
 
 def _follow(options: argparse.Namespace) -> int:
@@ -54,8 +55,9 @@ def _train(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress: 
 
     import psutil
 
+    from mvla_core.training.checkpoints import newest_checkpoint
     from mvla_core.training.forecast_check import check_forecast
-    from mvla_core.training.train import newest_checkpoint, train_run
+    from mvla_core.training.train import train_run
 
     run = root.run(folder.path.name)
     from_the_start = newest_checkpoint(run) is None
@@ -83,8 +85,10 @@ def _evaluate(folder: JobFolder, config: dict[str, Any], root: DataRoot, progres
         results = evaluate_fully(root, config["run_id"], progress, other_dataset=config.get("other_dataset"))
     else:
         from mvla_core.evaluation.evaluate import evaluate_run
+        from mvla_core.experiments.blind import kept_blind_policies
 
-        results = evaluate_run(root, config["run_id"], progress)
+        kept = kept_blind_policies(root.run(config["run_id"]))
+        results = evaluate_run(root, config["run_id"], progress, learned=kept)
     return {"run_id": results["run_id"], "verdict": results["verdict"]}
 
 

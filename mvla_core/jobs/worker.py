@@ -16,13 +16,16 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 from types import FrameType
 from typing import Any
 
 from mvla_core.errors import JobError, MvlaError, Stopped, did_you_mean
 from mvla_core.files import read_json, write_json
+from mvla_core.jobs.again import former_result
 from mvla_core.jobs.diagnosis import ADVICE, EXIT_DISK_FULL, diagnose_exception
 from mvla_core.jobs.model import Status
+from mvla_core.jobs.records import read_outcome
 from mvla_core.layout import DataRoot, JobFolder
 from mvla_core.progress import JobProgress, Progress
 
@@ -33,17 +36,21 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 RESERVED = ("status", "diagnosis", "exit_code", "started", "finished", "written_by")
 
 
-def run_worker(kind: str, folder: JobFolder, root: DataRoot, functions: Mapping[str, JobFunction]) -> int:
+def run_worker(
+    kind: str, folder: JobFolder, root: DataRoot, functions: Mapping[str, JobFunction], *, goes_on: bool = False
+) -> int:
     """Do one job and write how it ended.
 
     SIGTERM or SIGINT asks the function to stop at its next `Progress.check`; a second one raises `Stopped` wherever it is.
 
     Args:
         kind: Which function.
-        folder: Holds `config.json`; must not hold a result yet.
+        folder: Holds `config.json`; must not hold a result yet, or only one that may be gone on from.
         root: The data root.
         functions: Kind -> function of (folder, config, root, progress) that returns what goes into `result.json` besides the
             ending: JSON values, and `message` where it has a sentence to say. A float that is not finite becomes null.
+        goes_on: Whether the function, called again, goes on from what it kept. A job outside the queue that did not succeed is then
+            done again; its former ending is kept as `attempt-N/result.json`, as the queue does it. Those of the queue resume there.
 
     Returns:
         The exit code of the process: 0 succeeded, 130 stopped, that of the `MvlaError`, 70 a defect, 28 the disk is too full even
@@ -52,9 +59,9 @@ def run_worker(kind: str, folder: JobFolder, root: DataRoot, functions: Mapping[
     Raises:
         JobError: The folder cannot be worked on at all (another process does, or its job has ended); nothing is written then.
     """
-    if folder.result.exists():
-        raise JobError(f"The job in {folder.path} has ended already: its result.json is there; queue a new job.")
     with _alone_in(folder), _signals_restored():
+        if folder.result.exists():
+            _set_former_ending_aside(folder, goes_on)
         progress = JobProgress(folder.progress)
         started = time.time()
         try:
@@ -65,6 +72,26 @@ def run_worker(kind: str, folder: JobFolder, root: DataRoot, functions: Mapping[
             print(f"The result cannot be written: {error}", file=sys.stderr)
             return EXIT_DISK_FULL if diagnose_exception(error) == "disk_full" else EXIT_DEFECT
         return exit_code
+
+
+def _set_former_ending_aside(folder: JobFolder, goes_on: bool) -> None:
+    """Keep the ending of a job that may go on as `attempt-N/result.json`; raise `JobError` for every other one."""
+    outcome = read_outcome(folder)
+    if not goes_on or outcome is None or outcome.status == "succeeded":
+        raise JobError(f"The job in {folder.path} has ended already: its result.json is there; queue a new job.")
+    if folder.record.exists():
+        raise JobError(
+            f"The job in {folder.path} belongs to the queue and has ended there; resume it with python -m mvla_core jobs --resume "
+            f"{read_json(folder.record).get('job_id')}."
+        )
+    former = next(each for number in count(1) if not (each := former_result(folder, number)).result.exists())
+    try:
+        former.path.mkdir(exist_ok=True)
+        os.replace(folder.result, former.result)
+    except OSError as error:
+        raise JobError(
+            f"The job in {folder.path} cannot go on: its folder cannot be written ({error.strerror}); check its permissions."
+        ) from error
 
 
 def _perform(

@@ -1,7 +1,8 @@
 """A policy on the disk: one PEFT folder with LoRA, head and everything needed to use it. Safetensors only, never pickle.
 
     adapter_config.json, adapter_model.safetensors    written by PEFT: the low-rank updates and the modules saved in full
-    policy.json                                       `PolicySpec`, fingerprint of the base weights, what the caller adds
+    policy.json                                       `PolicySpec`, fingerprint of the base weights, picture preprocessing, what the
+                                                      caller adds
     README.md                                         the same in words
 The pretrained base weights are not copied: they come from the installed packages, the hub cache or the named folder. A policy tuned
 in full, or merged, has no base: in place of PEFT's two files it has those of `mvla_core.policies.whole`.
@@ -28,7 +29,9 @@ from mvla_core.files import read_json, write_json, write_text
 from mvla_core.layout import DataRoot
 from mvla_core.policies.base import ActionPolicy, Instructions
 from mvla_core.policies.build import BuiltPolicy, Tokenise, build_base
+from mvla_core.policies.folder_exchange import PART, place
 from mvla_core.policies.instructions import to_english
+from mvla_core.policies.preprocessing import KEY, check_preprocessing, image_preprocessing, preprocessing_sentence
 from mvla_core.policies.spec import PolicySpec
 from mvla_core.policies.weights import base_fingerprint, is_same_base
 from mvla_core.policies.whole import BASE, WEIGHTS, load_whole, save_whole
@@ -126,7 +129,7 @@ class LoadedPolicy:
 
 
 def save_policy(policy: BuiltPolicy, folder: Path, extra: dict[str, Any]) -> None:
-    """Write a policy folder; an existing one is replaced only when the new one is complete.
+    """Write a policy folder; an existing one is replaced in one step when the new one is complete and on the disk.
 
     Args:
         policy: The trained policy.
@@ -134,30 +137,26 @@ def save_policy(policy: BuiltPolicy, folder: Path, extra: dict[str, Any]) -> Non
         extra: JSON values to keep with it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    written = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    written = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=PART, dir=folder.parent))
     try:
         whole = not isinstance(policy.network, PeftModel)
         if whole:
             save_whole(policy.policy, written)
         else:
             policy.network.save_pretrained(str(written), safe_serialization=True)
+        pictures = image_preprocessing(policy.policy)
         description = {
             "format": FORMAT,
             "weights": "whole" if whole else "adapter",
             "spec": policy.spec.to_json(),
             "base_fingerprint": policy.base_fingerprint,
+            KEY: pictures,
             "extra": extra,
         }
         write_json(written / DESCRIPTION, description)
-        write_text(written / "README.md", _card(policy.spec, extra, whole))
+        write_text(written / "README.md", _card(policy.spec, extra, whole, pictures))
         written.chmod(0o755)
-        if folder.exists():
-            retired = written.with_suffix(".old")
-            folder.rename(retired)
-            written.rename(folder)
-            shutil.rmtree(retired)
-        else:
-            written.rename(folder)
+        place(written, folder)
     finally:
         shutil.rmtree(written, ignore_errors=True)
 
@@ -171,7 +170,8 @@ def load_policy(folder: Path, device: str | None = None) -> LoadedPolicy:
             half-precision products are ten times slower.
 
     Raises:
-        PolicyError: The folder is incomplete, of another version, or the base weights are missing or other ones.
+        PolicyError: The folder is incomplete, of another version, the base weights are missing or other ones, or the base prepares
+            pictures in another way than the policy was trained with.
     """
     description = read_description(folder)
     spec = PolicySpec.from_json(description["spec"])
@@ -193,8 +193,14 @@ def load_network(folder: Path, spec: PolicySpec, description: dict[str, Any]) ->
         description: What `read_description` gave.
 
     Raises:
-        PolicyError: The base weights are missing or other ones.
+        PolicyError: The base weights are missing or other ones, or prepare pictures in another way.
     """
+    loaded = _network(folder, spec, description)
+    check_preprocessing(folder, description, loaded.policy)
+    return loaded
+
+
+def _network(folder: Path, spec: PolicySpec, description: dict[str, Any]) -> BuiltPolicy:
     stored = description["base_fingerprint"]
     if is_whole(description) and (folder / BASE).is_dir():
         base, encoder, tokenise = build_base(spec, folder / BASE)
@@ -243,7 +249,7 @@ def _describe(spec: PolicySpec) -> str:
     return f"{', '.join(spec.action_space.names)} in {', '.join(spec.action_space.units)}"
 
 
-def _card(spec: PolicySpec, extra: dict[str, Any], whole: bool) -> str:
+def _card(spec: PolicySpec, extra: dict[str, Any], whole: bool, pictures: dict[str, Any]) -> str:
     origin = ", ".join(f"{key} {extra[key]}" for key in ("run_id", "dataset", "epoch") if key in extra)
     layers = f" of the last {spec.lora_top_layers} layers" if spec.lora_top_layers else ""
     lora = f"LoRA rank {spec.lora_rank}, alpha {spec.lora_alpha}, on: {spec.lora_targets}{layers}"
@@ -262,6 +268,7 @@ def _card(spec: PolicySpec, extra: dict[str, Any], whole: bool) -> str:
         f"# Policy{'' if whole else ' adapter'}: {spec.backbone}\n\n"
         f"Sees {spec.window_size} frames and an instruction, predicts {spec.chunk_size} actions: {_describe(spec)}.\n"
         f"{weights}. LSTM head of width {spec.head_hidden}; it {gives}. Actions are normalised by {spec.normaliser.kind}, offset "
-        f"{list(spec.normaliser.offset)}, scale {list(spec.normaliser.scale)}.\n\nOrigin: {origin or 'not recorded'}. "
+        f"{list(spec.normaliser.offset)}, scale {list(spec.normaliser.scale)}.\n"
+        f"{preprocessing_sentence(pictures)}\n\nOrigin: {origin or 'not recorded'}. "
         "A low loss alone does not show that the policy looks: see the run's evaluation.\n"
     )

@@ -14,6 +14,7 @@ import yaml
 from mvla_core.errors import RunError
 from mvla_core.files import read_json, write_text
 from mvla_core.layout import DataRoot, RunFolder
+from mvla_core.policies.preprocessing import KEY, preprocessing_sentence
 from mvla_core.readiness.assess import Readiness, assess
 from mvla_core.readiness.evidence import number, table
 from mvla_core.readiness.gates import LEVELS
@@ -64,7 +65,7 @@ def model_card(root: DataRoot, run_id: str) -> str:
     body = [
         f"# {run_id}",
         f"> **May it drive?** {readiness.sentence('en')}",
-        "## What it is\n\n" + _description(config, spec),
+        "## What it is\n\n" + _description(config, policy),
         "## What was measured\n\n" + _measured(results),
         "## Limits\n\n" + _limits(results, readiness),
         "## Gates\n\n" + _gates(readiness),
@@ -113,7 +114,8 @@ def _metrics(results: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _description(config: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
+def _description(config: Mapping[str, Any], policy: Mapping[str, Any]) -> str:
+    spec = table(policy.get("spec"))
     space = table(spec.get("action_space"))
     actions = ", ".join(
         f"`{name}` ({unit})" for name, unit in zip(space.get("names", ()), space.get("units", ()), strict=False)
@@ -123,10 +125,11 @@ def _description(config: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
     def of(name: str) -> Any:
         return spec.get(name, recipe.get(name, "not stored"))
 
+    pictures = f" {preprocessing_sentence(table(policy[KEY]))}" if KEY in policy else ""
     return (
         f"A LoRA adapter with an LSTM head for the backbone `{of('backbone')}`. It sees {of('window_size')} frames and an "
         f"instruction and predicts {of('chunk_size')} actions: {actions or 'not stored'}; the first is the one for the last seen "
-        f"frame.\n\nTrained on the data set `{config.get('dataset', '')}` with the preset `{config.get('preset', '')}`, seed "
+        f"frame.{pictures}\n\nTrained on the data set `{config.get('dataset', '')}` with the preset `{config.get('preset', '')}`, seed "
         f"{config.get('seed', 'not stored')}. The base weights are not part of this folder."
     )
 

@@ -60,10 +60,16 @@ def is_main() -> bool:
 @contextlib.contextmanager
 def main_first() -> Iterator[None]:
     """Let the first process do something alone, for example fill a cache, before the others do the same."""
-    if world_size() > 1 and not is_main():
-        distributed.barrier()
+    if not is_main():
+        wait_for_all()
     yield
-    if world_size() > 1 and is_main():
+    if is_main():
+        wait_for_all()
+
+
+def wait_for_all() -> None:
+    """Wait until every process has come here; nothing with one process."""
+    if world_size() > 1:
         distributed.barrier()
 
 

@@ -30,12 +30,14 @@ from mvla_core.files import read_json, write_json
 from mvla_core.layout import DataRoot, RunFolder
 from mvla_core.policies.adapter import DESCRIPTION, save_policy
 from mvla_core.policies.build import BuiltPolicy, build_policy, trainable_parameters
+from mvla_core.policies.folder_exchange import sweep
 from mvla_core.policies.spec import BaseDtype, PolicySpec
 from mvla_core.progress import Progress
 from mvla_core.runs.tensorboard import ScalarEvents
 from mvla_core.schema import ActionSequence, ActionSpace, EpisodeInfo
 from mvla_core.training.augmented import AugmentedCopy, augmented_features, draw_copies
 from mvla_core.training.average import AveragedWeights
+from mvla_core.training.checkpoints import epochs_of_ended, take_checkpoint
 from mvla_core.training.choices import Precision
 from mvla_core.training.continuation import begin_with
 from mvla_core.training.curriculum import CurriculumSampler, curriculum_receipt
@@ -48,11 +50,13 @@ from mvla_core.training.distributed import (
     shared_items,
 )
 from mvla_core.training.failures import explained
+from mvla_core.training.history import best_of, train_loss_of
 from mvla_core.training.machine import check_machine
 from mvla_core.training.receipt import check_receipt
 from mvla_core.training.recipe import Recipe
+from mvla_core.training.run_callback import RunCallback
 from mvla_core.training.segments import Collator, PreparedEpisode, SegmentDataset, cut_segments
-from mvla_core.training.trainer import PolicyTrainer, RunCallback, best_of, train_loss_of, training_arguments
+from mvla_core.training.trainer import PolicyTrainer, training_arguments
 from mvla_core.training.validation import Validation, validate
 from mvla_core.training.watched import WatchedPredictions
 
@@ -63,7 +67,7 @@ _BASE_DTYPES: dict[Precision, BaseDtype] = {"fp32": "float32", "bf16": "bfloat16
 
 
 def train_run(root: DataRoot, run: RunFolder, progress: Progress) -> dict[str, Any]:
-    """Train what `prepare_run` wrote down; continue from the newest checkpoint where the run folder holds one.
+    """Train what `prepare_run` wrote down; continue from the newest whole checkpoint where the run folder holds one.
 
     Args:
         root: The data root.
@@ -94,6 +98,9 @@ def _train(
     has_cuda = torch.cuda.is_available()
     check_machine(recipe, has_cuda)
     split = Split.from_json(read_json(run.split))
+    if is_main():
+        sweep(run.adapter)
+        sweep(run.adapter_last)
     for note in config.get("notes", []):
         progress.note(note, "warning")
 
@@ -184,9 +191,13 @@ def _train(
             "labels": labels,
         },
     )
-    checkpoint = newest_checkpoint(run)
+    # One process chooses, so that all of them go on from the same one.
+    checkpoint = from_main(take_checkpoint(run, progress) if is_main() else None)
     if checkpoint is not None:
         progress.note(f"Continue from {checkpoint.name}.")
+        ended = epochs_of_ended(checkpoint, recipe.patience)
+        if ended is not None:  # It was killed after its last epoch: the state is loaded and nothing more is trained.
+            trainer.args.num_train_epochs = ended
         if average is not None:
             average.load(checkpoint)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -230,12 +241,6 @@ def policy_spec(recipe: Recipe, space: ActionSpace, train_sequences: Sequence[Ac
         action_head=recipe.action_head,
         action_classes=fit_action_classes(train_sequences, normaliser) if chooses else (),
     )
-
-
-def newest_checkpoint(run: RunFolder) -> Path | None:
-    """Return the checkpoint with the most steps that was written to its end, or None."""
-    finished = [path for path in run.checkpoints.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
-    return max(finished, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
 def _prepare(

@@ -40,6 +40,11 @@ class Validation:
     numbers_by_episode: dict[str, int] = field(default_factory=dict)
     huber: float = math.nan
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether the errors are numbers; those of a training that diverged are not."""
+        return math.isfinite(self.loss) and math.isfinite(self.rmse)
+
 
 Watch = Callable[[str, npt.NDArray[np.int64], npt.NDArray[np.float32]], None]
 """Is given an episode id, its last observed frames int64 (N,), and the predicted chunks float32 (N, chunk, A), physical units."""

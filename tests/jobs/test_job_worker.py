@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mvla_core.errors import EpisodeError, JobError
+from mvla_core.errors import EpisodeError, JobError, Stopped
 from mvla_core.files import read_json, read_json_lines, write_json
 from mvla_core.jobs import worker
 from mvla_core.jobs.diagnosis import EXIT_DISK_FULL
@@ -60,6 +60,39 @@ def test_ended_job_is_not_done_again(folder: JobFolder, root: DataRoot) -> None:
     with pytest.raises(JobError, match="ended already"):
         run_worker("import", folder, root, {"import": returning({})})
     assert folder.result.read_bytes() == before
+
+
+def stopping(folder: JobFolder, config: dict[str, Any], root: DataRoot, progress: Progress) -> dict[str, Any]:
+    raise Stopped("Stopped as asked.")
+
+
+def test_a_job_outside_the_queue_goes_on_and_keeps_its_former_endings(folder: JobFolder, root: DataRoot) -> None:
+    def failing(*_: Any) -> dict[str, Any]:
+        raise EpisodeError("stub", "The disk is full.")
+
+    for function in (stopping, failing, returning({"count": 3})):
+        run_worker("train", folder, root, {"train": function}, goes_on=True)
+    former = [read_json(folder.path / f"attempt-{number}" / "result.json")["status"] for number in (1, 2)]
+    assert former == ["stopped", "failed"]
+    assert read_json(folder.result)["count"] == 3
+    with pytest.raises(JobError, match="ended already"):
+        run_worker("train", folder, root, {"train": returning({})}, goes_on=True)
+    assert not (folder.path / "attempt-3").exists()
+
+
+def test_a_stopped_job_of_the_queue_is_resumed_there(folder: JobFolder, root: DataRoot) -> None:
+    """The queue's own record would else say something else than the folder."""
+    run_worker("train", folder, root, {"train": stopping})
+    write_json(folder.record, {"job_id": 17})
+    with pytest.raises(JobError, match="resume it with python -m mvla_core jobs --resume 17"):
+        run_worker("train", folder, root, {"train": returning({})}, goes_on=True)
+    assert read_json(folder.result)["status"] == "stopped"
+
+
+def test_a_job_that_cannot_go_on_is_not_done_again_after_a_stop(folder: JobFolder, root: DataRoot) -> None:
+    run_worker("import", folder, root, {"import": stopping})
+    with pytest.raises(JobError, match="ended already"):
+        run_worker("import", folder, root, {"import": returning({})})
 
 
 def test_two_workers_never_share_a_folder(folder: JobFolder, root: DataRoot) -> None:

@@ -14,8 +14,9 @@ from safetensors.torch import load_file
 
 from mvla_core.layout import DataRoot, RunFolder
 from mvla_core.progress import SILENT
+from mvla_core.training.checkpoints import newest_checkpoint
 from mvla_core.training.launch import prepare_run
-from mvla_core.training.train import newest_checkpoint, train_run
+from mvla_core.training.train import train_run
 
 SETTINGS: dict[str, Any] = {
     "window_size": 3,
@@ -28,18 +29,19 @@ SETTINGS: dict[str, Any] = {
     "lora_top_layers": 1,
     "action_head": "directions",
 }
-KILLED_IN_STEP_8 = """
+KILLED_IN_A_STEP = """
 import os, signal, sys
 from pathlib import Path
 from mvla_core.layout import DataRoot
 from mvla_core.progress import Progress
-from mvla_core.training import train, trainer
+from mvla_core.training import run_callback, train
 
-trainer.CHECKPOINT_INTERVAL_S = 0.0  # after each epoch
+run_callback.CHECKPOINT_INTERVAL_S = 0.0  # after each step
+run_callback.WRITING_SHARE = float("inf")
 
 class Killer(Progress):
     def emit(self, event, **values):
-        if event == "step" and values["step"] == 8:
+        if event == "step" and values["step"] == int(sys.argv[3]):
             os.kill(os.getpid(), signal.SIGKILL)
 
 root = DataRoot(Path(sys.argv[1]))
@@ -56,17 +58,26 @@ def _of(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "adapter_model.safetensors")
 
 
-def test_killed_and_continued_equals_uninterrupted(root: DataRoot, colours: str) -> None:
-    whole, run = (prepare_run(root, colours, "tiny", SETTINGS, seed=2) for _ in range(2))
+@pytest.mark.parametrize(
+    ("step", "changes"),
+    [(7, {}), (9, {"batch_size": 1, "gradient_accumulation": 2})],
+    ids=["at the end of an epoch", "within an epoch"],
+)
+def test_killed_and_continued_equals_uninterrupted(
+    root: DataRoot, colours: str, step: int, changes: dict[str, Any]
+) -> None:
+    """Three steps make an epoch; a step is told before its checkpoint is written."""
+    whole, run = (prepare_run(root, colours, "tiny", {**SETTINGS, **changes}, seed=2) for _ in range(2))
     expected = train_run(root, whole, SILENT)
-    command = [sys.executable, "-c", KILLED_IN_STEP_8, str(root.path), run.run_id]
+    command = [sys.executable, "-c", KILLED_IN_A_STEP, str(root.path), run.run_id, str(step)]
     ended = subprocess.run(command, check=False, timeout=300, capture_output=True)
     assert ended.returncode == -signal.SIGKILL, ended.stderr[-2000:]
     checkpoint = newest_checkpoint(run)
     assert checkpoint is not None
-    assert checkpoint.name == "checkpoint-6"
+    assert checkpoint.name == f"checkpoint-{step - 1}"
     result = train_run(root, run, SILENT)
     assert result["val_loss"] == pytest.approx(expected["val_loss"], abs=1e-6)
+    assert result["train_loss"] == pytest.approx(expected["train_loss"], abs=1e-6)
     there, here = weights(whole), weights(run)
     assert there.keys() == here.keys()
     assert all(torch.allclose(there[name], here[name], atol=1e-6) for name in there)

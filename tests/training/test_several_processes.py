@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -23,6 +24,25 @@ from mvla_core.training.train import train_run
 
 # Six training episodes in batches of four: the second batch is half empty, and one process of it has nothing at all.
 SHORT = {"window_size": 3, "chunk_size": 4, "epochs": 2, "batch_size": 4}
+
+
+STOPPED_IN_STEP_4 = """
+import os, signal, sys, time
+from mvla_core.__main__ import main
+from mvla_core.jobs import worker
+from mvla_core.progress import JobProgress
+
+class Asked(JobProgress):
+    def emit(self, event, **values):
+        super().emit(event, **values)
+        if event == "step" and values["step"] == 4:
+            os.kill(os.getppid(), signal.SIGTERM)  # torchrun, which tells both
+            while not self.stop_requested:
+                time.sleep(0.01)
+
+worker.JobProgress = Asked
+sys.exit(main())
+"""
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -52,6 +72,42 @@ def test_two_processes_end_with_the_parameters_of_one(root: DataRoot, colours: s
     assert [event["epoch"] for event in events(run, "epoch")] == [1, 2]
     assert len(events(run, "validation_set")) == 1
     assert result["val_loss"] == pytest.approx(events(run, "epoch")[result["best_epoch"] - 1]["val_loss"])
+
+
+@pytest.mark.slow
+def test_stopped_together_the_same_command_goes_on_to_the_same_parameters(
+    root: DataRoot, colours: str, tmp_path: Path
+) -> None:
+    """With dropout, which every process draws for itself: the states of both generators are kept."""
+    settings = {**SHORT, "epochs": 3, "head_dropout": 0.2}
+    whole, run = (prepare_run(root, colours, "tiny", settings, seed=2) for _ in range(2))
+    script = tmp_path / "stopped.py"
+    script.write_text(STOPPED_IN_STEP_4)
+    command = torchrun_command(root, run, 2)
+    module = command.index("mvla_core")
+
+    def torchrun(words: list[str]) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(CODE_FOLDER), "OMP_NUM_THREADS": "1"}
+        return subprocess.run(
+            words, cwd=CODE_FOLDER, env=environment, capture_output=True, text=True, timeout=240, check=False
+        )
+
+    stopped = torchrun([*command[: module - 1], str(script), *command[module + 1 :]])
+    assert read_json(run.result)["status"] == "stopped", stopped.stderr[-2000:]
+    assert [path.name for path in run.checkpoints.iterdir()] == ["checkpoint-5"]  # within the last epoch
+    assert {"rng_state_0.pth", "rng_state_1.pth"} <= {
+        path.name for path in (run.checkpoints / "checkpoint-5").iterdir()
+    }
+    for each in (run, whole):
+        done = torchrun(torchrun_command(root, each, 2))
+        assert done.returncode == 0, done.stderr[-2000:]
+    assert read_json(run.path / "attempt-1" / "result.json")["status"] == "stopped"
+    assert read_json(run.result)["status"] == "succeeded"
+    assert [event["step"] for event in events(run, "step")] == [1, 2, 3, 4, 5, 6]
+    for folder, other in ((whole.adapter, run.adapter), (whole.adapter_last, run.adapter_last)):
+        there, here = weights(folder), weights(other)
+        furthest = max(float((there[name] - here[name]).abs().max()) for name in there)
+        assert furthest <= 1e-6, furthest
 
 
 def test_a_batch_that_cannot_be_divided_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,14 @@ from mvla_core.files import read_json, write_json
 from mvla_core.layout import DataRoot, RunFolder
 from mvla_core.policies.adapter import load_policy
 from mvla_core.progress import Progress
+from mvla_core.training.checkpoints import newest_checkpoint
+from mvla_core.training.history import best_of, is_out_of_patience, train_loss_of
 from mvla_core.training.launch import prepare_run
 from mvla_core.training.recipe import Recipe
+from mvla_core.training.run_callback import RunCallback
 from mvla_core.training.segments import Collator, PreparedEpisode, SegmentDataset, cut_segments
-from mvla_core.training.train import RECEIPT, newest_checkpoint, policy_spec, train_run
-from mvla_core.training.trainer import PolicyTrainer, RunCallback, best_of, train_loss_of, training_arguments
+from mvla_core.training.train import RECEIPT, policy_spec, train_run
+from mvla_core.training.trainer import PolicyTrainer, training_arguments
 from mvla_core.training.validation import Validation
 
 SHORT = {"window_size": 3, "chunk_size": 4, "epochs": 3, "batch_size": 2}
@@ -157,6 +162,21 @@ def test_patience_ends_a_training_that_does_not_get_better(root: DataRoot, colou
     assert epochs[-1]["epoch"] - result["best_epoch"] == 2
 
 
+def test_killed_after_its_early_end_a_training_is_finished_not_trained_on(root: DataRoot, colours: str) -> None:
+    """All that was left to do was the last adapter: the state is loaded, and no epoch is added."""
+    settings = {"epochs": 30, "patience": 1, "learning_rate": 0.3, "schedule": "constant"}
+    run, expected, recorder = train(root, colours, **settings)
+    before = weights(run.adapter_last)
+    shutil.rmtree(run.adapter_last)
+    again = Recorder()
+    result = train_run(root, run, again)
+    assert again.named("step") == again.named("epoch") == []
+    assert result["epochs_done"] == expected["epochs_done"] == len(recorder.named("epoch")) < 30
+    assert [result[key] for key in ("best_epoch", "val_loss")] == [expected[key] for key in ("best_epoch", "val_loss")]
+    after = weights(run.adapter_last)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
 def test_tiny_learns_colours(root: DataRoot, colours: str) -> None:
     _, result, recorder = train(
         root, colours, epochs=15, learning_rate=1e-2, lora_targets="all", chunk_size=1, window_size=1
@@ -249,3 +269,15 @@ def test_history_gives_the_best_epoch_and_its_training_loss() -> None:
     assert train_loss_of(history, 1) == 3.0
     assert train_loss_of(history, 2) == 2.0
     assert best_of([]) is None
+
+
+def test_a_loss_that_is_no_number_is_never_the_best_and_patience_counts_whole_epochs() -> None:
+    history = [{"eval_loss": loss, "epoch": epoch} for epoch, loss in enumerate((math.nan, 0.5, math.inf, 0.6), 1)]
+    best = best_of(history)
+    assert best is not None
+    assert best.epoch == 2
+    assert best_of(history[:1]) is None
+    assert not is_out_of_patience(history[:1], 1, patience=1)
+    assert is_out_of_patience(history, 4, patience=2)
+    assert not is_out_of_patience(history, 3.9, patience=2)
+    assert not is_out_of_patience(history, 4, patience=0)

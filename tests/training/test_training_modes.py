@@ -27,11 +27,12 @@ from mvla_core.policies.build import BuiltPolicy
 from mvla_core.progress import Progress
 from mvla_core.schema import ActionSequence, ActionSpace
 from mvla_core.training.average import AVERAGE_FILE, AveragedWeights
+from mvla_core.training.checkpoints import newest_checkpoint, write_mark
 from mvla_core.training.curriculum import CurriculumSampler
 from mvla_core.training.launch import prepare_run
 from mvla_core.training.recipe import Recipe
 from mvla_core.training.segments import PreparedEpisode, cut_segments
-from mvla_core.training.train import RECEIPT, newest_checkpoint, train_run
+from mvla_core.training.train import RECEIPT, train_run
 
 SHORT: dict[str, Any] = {"window_size": 3, "chunk_size": 4, "epochs": 3, "batch_size": 2}
 FULL = {"tuning": "full", "head_dropout": 0.2, "ema_decay": 0.9}
@@ -250,5 +251,6 @@ def test_a_checkpoint_without_its_average_is_not_continued(root: DataRoot, colou
     checkpoint = newest_checkpoint(run)
     assert checkpoint is not None
     (checkpoint / AVERAGE_FILE).unlink()
+    write_mark(checkpoint, 1)  # as one of a training that kept none
     with pytest.raises(RunError, match="its moving average of the weights is missing"):
         train_run(root, run, Recorder())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 
@@ -18,10 +19,13 @@ from mvla_core.progress import JobProgress
 from mvla_core.runs.columns import read_columns
 from mvla_core.runs.predictions import read_predictions
 from mvla_core.runs.tensorboard import ScalarEvents
+from mvla_core.schema import ActionSpace
 from mvla_core.training.launch import prepare_run
 from mvla_core.training.recipe import Recipe
+from mvla_core.training.run_callback import RunCallback
 from mvla_core.training.train import train_run
-from mvla_core.training.trainer import RunCallback, training_arguments
+from mvla_core.training.trainer import training_arguments
+from mvla_core.training.validation import Validation
 
 SHORT = {"window_size": 3, "chunk_size": 4, "epochs": 3, "batch_size": 2}
 
@@ -70,6 +74,40 @@ def test_a_loss_that_is_not_a_number_is_written_before_the_training_ends(tmp_pat
     (row,) = read_json_lines(run.progress)[0]
     assert row["event"] == "step"
     assert row["train_loss"] is None
+
+
+@pytest.mark.parametrize("before", [[], [{"eval_loss": 0.5, "epoch": 1.0}]], ids=["first epoch", "second epoch"])
+def test_a_validation_that_is_not_a_number_ends_the_training_as_diverged(
+    tmp_path: Path, before: list[dict[str, float]]
+) -> None:
+    """It is told first, keeps no adapter, and is no defect of the program."""
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    kept: list[int] = []
+    space = ActionSpace.default(2)
+    callback = RunCallback(
+        JobProgress(run.progress),
+        1,
+        10,
+        lambda epoch, measured: kept.append(epoch),
+        lambda *_: kept.append(0),
+        None,
+        space,
+    )
+    epoch = len(before) + 1
+    nan = math.nan
+    callback.validation = Validation(nan, nan, (nan, 0.1), {"a": nan}, {"a": nan}, {"a": 4}, nan)
+    state = TrainerState(epoch=float(epoch), num_train_epochs=3)
+    state.log_history = [*before, {"eval_loss": nan, "epoch": float(epoch)}]
+    arguments = training_arguments(Recipe(), tmp_path, steps=1, use_cpu=True)
+    with pytest.raises(
+        RunError, match=rf"validation of epoch {epoch} gives a loss of nan.*choose a lower learning_rate"
+    ):
+        callback.on_evaluate(arguments, state, TrainerControl())
+    assert kept == []
+    row = read_json_lines(run.progress)[0][-1]
+    assert (row["val_loss"], row["best_epoch"]) == (None, 1 if before else None)
+    assert row["val_rmse_axes"] == {"linear_x [m/s]": None, "linear_y [m/s]": 0.1}
 
 
 def test_logging_costs_less_than_a_tenth_of_a_millisecond(tmp_path: Path) -> None:
