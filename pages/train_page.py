@@ -13,7 +13,7 @@ from app.places import OVERVIEW, TRAIN
 from app.recipe_form import choose_preset, edit_recipe, tell_changes
 from app.session import data_root
 from mvla_core.errors import MvlaError
-from mvla_core.training.launch import forecast
+from mvla_core.training.launch import forecast, resolve_recipe
 
 heading(TRAIN)
 dataset = pick_dataset()
@@ -32,7 +32,7 @@ overrides = edit_recipe(preset, dataset)
 
 st.subheader("What it will take", anchor=False)
 try:
-    recipe = preset.recipe.changed(overrides)
+    recipe = resolve_recipe(preset.name, overrides)
     expected = forecast(data_root(), dataset, recipe)
     show_forecast(expected, recipe)
 except MvlaError as error:

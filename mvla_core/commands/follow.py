@@ -25,7 +25,6 @@ def run_to_end(
     *,
     title: str,
     progress: Progress | None = None,
-    device: str | None = None,
 ) -> dict[str, Any]:
     """Queue a job and wait; events appear on stderr as they are written.
 
@@ -39,7 +38,6 @@ def run_to_end(
         config: Its configuration.
         title: One line for people.
         progress: Told what the job tells; None prints it to stderr.
-        device: The slot it needs; None chooses one by its kind and the GPUs of this machine.
 
     Returns:
         The job's `result.json`.
@@ -49,8 +47,14 @@ def run_to_end(
         Stopped: It was stopped.
     """
     queue = JobQueue(root)
-    device = device or slot_for(kind, len(cuda_devices()), queue.active())
-    job = queue.submit(kind, folder, config, title=title, device=device)
+    device = slot_for(kind, len(cuda_devices()), queue.active())
+    return follow_job(root, queue.submit(kind, folder, config, title=title, device=device).id, folder, progress)
+
+
+def follow_job(root: DataRoot, job_id: int, folder: JobFolder, progress: Progress | None = None) -> dict[str, Any]:
+    """Wait for a job that is queued already; everything else is as in `run_to_end`."""
+    queue = JobQueue(root)
+    job = queue.get(job_id)
     console = progress or ConsoleProgress()
     offset, waiting_told, told = 0, False, ""
     while True:

@@ -30,7 +30,7 @@ class AveragedWeights:
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
-        self._decay = decay
+        self.decay = decay
         self._steps = 0
         self._trained = {name: each for name, each in network.named_parameters() if each.requires_grad}
         self._average = {name: each.detach().clone() for name, each in self._trained.items()}
@@ -39,7 +39,7 @@ class AveragedWeights:
     def update(self) -> None:
         """Take an optimiser step into account."""
         self._steps += 1
-        kept = min(self._decay, (1 + self._steps) / (10 + self._steps))
+        kept = min(self.decay, (1 + self._steps) / (10 + self._steps))
         for name, parameter in self._trained.items():
             average = self._on_device(name)
             average.lerp_(parameter.detach().to(average.dtype), 1 - kept)

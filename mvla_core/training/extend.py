@@ -1,7 +1,7 @@
 """Training a finished run on for more epochs, as a run of its own. Torch-free.
 
-The new run begins with the last state of the parent, bit for bit, on the parent's episodes and split. It has its own learning-rate
-schedule and a fresh optimiser, and says so. The parent stays as it is.
+The new run begins with the last state of the parent, bit for bit, on the parent's episodes, split and augmentation as the parent
+kept them. It has its own learning-rate schedule and a fresh optimiser, and says so. The parent stays as it is.
 """
 
 from __future__ import annotations
@@ -10,15 +10,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from mvla_core.datasets.augmentation.store import read_augmentation
 from mvla_core.datasets.split import Split
 from mvla_core.episodes.annotations import frozen
+from mvla_core.episodes.curation import scan_curated
+from mvla_core.episodes.dataset import resolve_dataset
 from mvla_core.errors import MvlaError, RunError, UserInputError
 from mvla_core.files import read_json, sha256_file
 from mvla_core.layout import DataRoot, RunFolder
 from mvla_core.runs.listing import read_run
 from mvla_core.training.choices import SCHEDULES
-from mvla_core.training.launch import Plan, plan_training, write_plan
+from mvla_core.training.launch import Plan, check_place, with_data_checked, write_plan
 from mvla_core.training.recipe import Recipe
+from mvla_core.training.slurm import Cluster
 
 CHANGEABLE = (
     "epochs",
@@ -33,7 +37,9 @@ CHANGEABLE = (
 """Settings that an extension may have of its own; every other one is the parent's."""
 
 
-def prepare_extension(root: DataRoot, parent_id: str, epochs: int, overrides: Mapping[str, Any]) -> RunFolder:
+def prepare_extension(
+    root: DataRoot, parent_id: str, epochs: int, overrides: Mapping[str, Any], cluster: Cluster | None = None
+) -> RunFolder:
     """Write the folder of a run that trains a finished one on; nothing is started.
 
     Args:
@@ -41,6 +47,7 @@ def prepare_extension(root: DataRoot, parent_id: str, epochs: int, overrides: Ma
         parent_id: The finished run.
         epochs: How many more, at most.
         overrides: Settings among `CHANGEABLE` that differ from the parent's.
+        cluster: Where it is trained outside this machine's queue; None for the queue.
 
     Raises:
         UserInputError: There is no such run, or a setting is not an extension's to change.
@@ -65,10 +72,17 @@ def prepare_extension(root: DataRoot, parent_id: str, epochs: int, overrides: Ma
             "anything else."
         )
     config = read_json(parent.config)
-    recipe = Recipe.from_json(config["recipe"]).changed({**overrides, "epochs": epochs})
-    plan = _same_data(root, parent, config, recipe)
+    before = Recipe.from_json(config["recipe"])
+    recipe = before.changed({**overrides, "epochs": epochs})
+    if before.augmentation and recipe.seed != before.seed:
+        raise UserInputError(
+            f"The run {parent_id} has augmented copies, which its seed {before.seed} drew: with the seed {recipe.seed} an "
+            "extension would teach other ones; leave out the seed, or train a new run."
+        )
+    gpus, notes = check_place(recipe, cluster)
     note = _schedule_note(parent_id, recipe)
-    plan = replace(plan, notes=(note, *plan.notes))
+    plan = replace(_same_data(root, parent, config, recipe), gpus=gpus, notes=(note, *notes), cluster=cluster)
+    plan = with_data_checked(plan, before)
     plan.check_fit()
     weights = next(iter(sorted(parent.adapter_last.glob("*.safetensors"))))
     origin = {"run_id": parent_id, "epochs": _epochs_done(parent), "sha256": sha256_file(weights), "schedule": note}
@@ -76,16 +90,20 @@ def prepare_extension(root: DataRoot, parent_id: str, epochs: int, overrides: Ma
 
 
 def _same_data(root: DataRoot, parent: RunFolder, config: Mapping[str, Any], recipe: Recipe) -> Plan:
-    """Plan on the parent's episodes as it saw them: its curation, its split, its augmentation."""
-    plan = plan_training(root, config["dataset"], config["preset"], recipe.to_json(), annotations=frozen(parent.path))
+    """Plan on the parent's episodes as it saw them: its curation, its split, its augmentation, whatever became of those since."""
+    ref = resolve_dataset(root, config["dataset"])
+    annotations = frozen(parent.path)
+    data = scan_curated(root, ref, annotations=annotations)
     split = Split.from_json(read_json(parent.split))
+    augmentation = read_augmentation(parent.augmentation) if recipe.augmentation else None
+    plan = Plan(root, ref, config["preset"], recipe, annotations, data, split, augmentation, (), (), extends=True)
     gone = [name for name in split.train + split.validation + split.test if name not in plan.episode_ids]
     if gone:
         raise RunError(
             f"The run {parent.run_id} cannot be extended: {len(gone)} of its episodes are not in the data set any more, for "
             f"example {gone[0]}; bring them back, or train a new run."
         )
-    return replace(plan, split=split)
+    return plan
 
 
 def _schedule_note(parent_id: str, recipe: Recipe) -> str:

@@ -21,6 +21,8 @@ _MEBI = 2**20
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _KEPT_FREE = 500_000_000
 """Bytes of the disk that a training must leave."""
+_CUDA_CONTEXT = 600_000_000
+"""Bytes of a GPU that CUDA itself takes beside what torch reserves; it was not measured on a GPU by this program."""
 
 TryForecast = Callable[[Recipe], Forecast]
 
@@ -30,14 +32,16 @@ class Room:
     """What this machine has for a training.
 
     Attributes:
-        memory_bytes: Main memory, or what the container may use of it.
+        memory_bytes: Main memory, or what the container may use of it; None where it is not known.
         disk_bytes: Free space below the data root.
         gpu_memory_bytes: Memory of the GPU; None where there is none, or its driver does not tell.
+        processes: Training processes that share the main memory; each has a GPU of its own.
     """
 
-    memory_bytes: int
+    memory_bytes: int | None
     disk_bytes: int
     gpu_memory_bytes: int | None = None
+    processes: int = 1
 
 
 def room_here(root: DataRoot, gpus: int) -> Room:
@@ -77,35 +81,39 @@ def check_fit(recipe: Recipe, forecast: Forecast, room: Room, try_forecast: TryF
         return
     what, needed, there = short
     # A measured forecast and the formula may differ: what a smaller setting saves is a share of the formula's figure.
-    plain = _short_figure(try_forecast(recipe), what) or needed
+    plain = _needed(try_forecast(recipe), what, room) or needed
     for changes in _smaller(recipe):
         try:
             smaller = recipe.changed(changes)
         except RecipeError:
             continue
-        figure = _short_figure(try_forecast(smaller), what)
+        figure = _needed(try_forecast(smaller), what, room)
         if figure is not None and figure / plain * needed <= there:
             options = " ".join(f"--{name.replace('_', '-')} {str(value).lower()}" for name, value in changes.items())
             remedy = f"with {options} it would need about {figure / plain * needed / _GIGA:.1f} GB"
             break
     else:
         remedy = "no smaller setting of this recipe fits; choose the preset 'compact', or a machine with more memory"
+    shared = f" for {room.processes} processes" if what == "memory" and room.processes > 1 else ""
     raise RecipeError(
-        f"The training needs about {needed / _GIGA:.1f} GB of {what} and this machine has {there / _GIGA:.1f} GB: {remedy}."
+        f"The training needs about {needed / _GIGA:.1f} GB of {what}{shared} and this machine has {there / _GIGA:.1f} GB: {remedy}."
     )
 
 
 def _short_of(forecast: Forecast, room: Room) -> tuple[str, int, int] | None:
     wanted = (("memory", room.memory_bytes), ("GPU memory", room.gpu_memory_bytes))
     for what, there in wanted:
-        needed = _short_figure(forecast, what)
+        needed = _needed(forecast, what, room)
         if there is not None and needed is not None and needed > there:
             return what, needed, there
     return None
 
 
-def _short_figure(forecast: Forecast, what: str) -> int | None:
-    return forecast.memory_bytes if what == "memory" else forecast.gpu_memory_bytes
+def _needed(forecast: Forecast, what: str, room: Room) -> int | None:
+    if what == "memory":
+        return None if forecast.memory_bytes is None else forecast.memory_bytes * room.processes
+    reserved = forecast.gpu_memory_bytes
+    return None if reserved is None else reserved + _CUDA_CONTEXT
 
 
 def _smaller(recipe: Recipe) -> Iterator[dict[str, Any]]:

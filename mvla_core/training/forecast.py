@@ -9,37 +9,17 @@ from typing import Any
 
 from mvla_core.datasets.windows import last_frames
 from mvla_core.policies.parameters import TOTAL_KOSMOS2, trainable_parameters
-from mvla_core.policies.spec import TEXT_ONLY_TARGETS
-from mvla_core.training.footprint import frames_in_work, memory_bytes, run_bytes
+from mvla_core.training.costs import costs_of
+from mvla_core.training.footprint import (
+    beginning_bytes,
+    frames_in_work,
+    gpu_memory_bytes,
+    memory_bytes,
+    run_bytes,
+    start_bytes,
+)
 from mvla_core.training.measurement import WarmUp, Work
 from mvla_core.training.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class Costs:
-    """Measured costs of a backbone on a CPU.
-
-    Attributes:
-        start_s: Loading libraries and weights.
-        feature_core_s: Core-seconds to compute a frame's frozen features, once.
-        frame_core_s: Core-seconds for a frame forward and backward.
-        step_core_s: Core-seconds of an optimiser step besides its frames: the text model, the optimiser.
-        epoch_s: Seconds of an epoch besides its steps and validation: saving and telling.
-        feature_bytes: Disk space of a frame's features.
-    """
-
-    start_s: float
-    feature_core_s: float
-    frame_core_s: float
-    step_core_s: float
-    epoch_s: float
-    feature_bytes: int
-
-
-_COMPACT = Costs(8.0, 0.022, 0.0006, 0.04, 0.08, 112 * 14 * 14 * 2)
-_TINY = Costs(8.0, 0.004, 0.004, 0.02, 0.05, 64 * 64 * 4)
-_KOSMOS2_FROZEN_VISION = Costs(60.0, 1.2, 3.4, 0.2, 5.0, 64 * 2048 * 2)
-_KOSMOS2_TRAINED_VISION = Costs(60.0, 0.01, 6.9, 0.2, 5.0, 3 * 224 * 224)
 
 _PARALLEL = 0.7
 """Share of each further core that speeds work up: two cores compute pictures 1.7 times as fast as one."""
@@ -61,9 +41,9 @@ class Forecast:
         epoch_seconds: Wall time of an epoch with its validation.
         seconds: Wall time of all epochs; this and the two above are None where nothing comparable was measured.
         memory_bytes: Peak memory of the process; None where nothing comparable was measured.
-        gpu_memory_bytes: Peak memory on a GPU; None without one.
+        gpu_memory_bytes: Peak memory of the training's tensors on a GPU; None without one.
         cache_bytes: Disk space of the frozen features that are not cached yet.
-        run_bytes: Disk space of the run's folder.
+        run_bytes: Disk space of the run's folder at its fullest.
         parameters: Trainable parameters by part, and "total"; exact.
         frozen_parameters: Of the base model, about.
         measured: When a warm-up measured this machine with this data and recipe, ISO 8601; "" where none did.
@@ -110,6 +90,9 @@ def estimate(
     warm_up: WarmUp | None = None,
     missing_frames: int | None = None,
     classes: int | None = None,
+    extends: bool = False,
+    processes: int = 1,
+    place: str = "",
 ) -> Forecast:
     """Estimate a training from the lengths of its episodes.
 
@@ -124,10 +107,13 @@ def estimate(
         warm_up: What a warm-up with this data and recipe measured; None leaves the formula as it is.
         missing_frames: Frames whose frozen features are not on the disk yet; None where that is not known: all of them.
         classes: Actions that the head "directions" chooses from; None for the regression head.
+        extends: Whether it begins with the parameters of another policy.
+        processes: That divide each batch among them; the memory is that of one of them.
+        place: What it will run on where that is not this machine; "" for this machine.
     """
     taught = list(train_frames) * (1 + copies)
     work = planned_work(recipe, taught, validation_frames)
-    costs = _costs(recipe)
+    costs = costs_of(recipe)
     all_frames = sum(taught) + sum(validation_frames)
     missing = all_frames if missing_frames is None else missing_frames
     parameters = trainable_parameters(
@@ -141,9 +127,11 @@ def estimate(
         tuning=recipe.tuning,
         top_layers=recipe.lora_top_layers,
     )
+    total = parameters["total"]
     longest = max((len(last_frames(length, recipe.window)) for length in taught), default=0)
-    memory = memory_bytes(recipe, parameters["total"], frames_in_work(recipe, longest))
-    start, epoch, gpu_memory = None, None, memory if has_cuda else None
+    in_work = math.ceil(frames_in_work(recipe, longest) / processes)
+    memory = memory_bytes(recipe, total, in_work)
+    start, epoch, gpu_memory = None, None, gpu_memory_bytes(recipe, total, in_work) if has_cuda else None
     process_memory: int | None = None if has_cuda else memory
     if warm_up is not None:
         start = warm_up.start_s + missing * warm_up.feature_s
@@ -156,6 +144,9 @@ def estimate(
         # The small networks train on one core: see `mvla_core.policies.threads`.
         train_speed = _speed(cores) if recipe.backbone == "kosmos2" else 1.0
         epoch = (work.train_core_s + work.validation_core_s) / train_speed + costs.epoch_s
+    if extends and process_memory is not None:
+        process_memory = max(process_memory, beginning_bytes(recipe, total))
+    disk = warm_up.run_bytes if warm_up is not None else run_bytes(recipe, total)
     frozen = {"compact": 26_000_000, "kosmos2": TOTAL_KOSMOS2, "tiny": 300_000}[recipe.backbone]
     return Forecast(
         train_episodes=len(train_frames),
@@ -171,11 +162,11 @@ def estimate(
         memory_bytes=process_memory,
         gpu_memory_bytes=gpu_memory,
         cache_bytes=missing * costs.feature_bytes,
-        run_bytes=warm_up.run_bytes if warm_up is not None else run_bytes(parameters["total"]),
+        run_bytes=disk + (start_bytes(total) if extends else 0),
         parameters=parameters,
         frozen_parameters=0 if recipe.tuning == "full" else frozen,
         measured=warm_up.measured if warm_up is not None else "",
-        basis=_basis(cores, has_cuda, copies, warm_up),
+        basis=_basis(cores, has_cuda, copies, warm_up, place),
     )
 
 
@@ -195,7 +186,7 @@ def planned_work(recipe: Recipe, train_frames: Sequence[int], validation_frames:
         windows_taught += windows
         frames += windows + segments * (recipe.window_size - 1)
     steps = math.ceil(math.ceil(items / recipe.batch_size) / recipe.gradient_accumulation)
-    costs = _costs(recipe)
+    costs = costs_of(recipe)
     return Work(
         steps=steps,
         train_frames=frames,
@@ -208,33 +199,28 @@ def planned_work(recipe: Recipe, train_frames: Sequence[int], validation_frames:
 
 def feature_seconds(recipe: Recipe, cores: int) -> float:
     """Estimate the wall seconds for the frozen features of a frame, on a CPU."""
-    return _costs(recipe).feature_core_s / _speed(cores)
+    return costs_of(recipe).feature_core_s / _speed(cores)
 
 
 def _speed(cores: int) -> float:
     return 1 + _PARALLEL * (min(cores, 8) - 1)
 
 
-def _basis(cores: int, has_cuda: bool, copies: int, warm_up: WarmUp | None) -> str:
+def _basis(cores: int, has_cuda: bool, copies: int, warm_up: WarmUp | None, place: str) -> str:
     if warm_up is not None:
         basis = (
             f"Measured on this machine at {warm_up.measured[11:16]}: {warm_up.steps} real steps with the longest items of "
             "this data set, one validation, one save; scaled to all episodes and epochs, no early stop."
         )
+    elif has_cuda and place:
+        basis = f"No time was measured on {place}, and the memory of its GPU is a formula's."
     elif has_cuda:
         basis = "No time was measured on a GPU like this one, and its memory is a formula's: check this training to measure both."
     else:
         basis = (
-            f"Core-seconds a frame measured on two cores, scaled to {cores}; first use of the pictures, all epochs, no early "
-            "stop. Other work on the machine adds to it."
+            f"Core-seconds a frame measured on two cores, scaled to {cores}{' of ' + place if place else ''}; first use of the "
+            "pictures, all epochs, no early stop. Other work on the machine adds to it."
         )
     if copies:
         basis += f" Each training episode counts {1 + copies} times: itself and {copies} augmented."
     return basis
-
-
-def _costs(recipe: Recipe) -> Costs:
-    if recipe.backbone == "kosmos2":
-        frozen = recipe.lora_targets in TEXT_ONLY_TARGETS
-        return _KOSMOS2_FROZEN_VISION if frozen else _KOSMOS2_TRAINED_VISION
-    return _COMPACT if recipe.backbone == "compact" else _TINY

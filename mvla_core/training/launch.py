@@ -4,35 +4,37 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from mvla_core.datasets.action_classes import fit_action_classes
 from mvla_core.datasets.augmentation.recipe import AugmentationRecipe
-from mvla_core.datasets.normalise import ActionNormaliser, check_teachable
+from mvla_core.datasets.normalise import ActionNormaliser, NormaliserKind, check_teachable
 from mvla_core.datasets.split import Split, make_split
-from mvla_core.datasets.windows import WindowSpec
 from mvla_core.episodes.annotations import freeze, load_annotations
 from mvla_core.episodes.catalogue import load_sequences
 from mvla_core.episodes.curation import CuratedEpisodes, scan_curated
 from mvla_core.episodes.dataset import DatasetRef, resolve_dataset
 from mvla_core.episodes.notes import Annotations
 from mvla_core.episodes.snapshots import DataState, snapshot_of_now, state_of, take_snapshot
-from mvla_core.errors import DatasetError, RecipeError, did_you_mean
+from mvla_core.errors import PolicyError, RecipeError, did_you_mean
 from mvla_core.files import write_json, write_text
 from mvla_core.layout import DataRoot, RunFolder
-from mvla_core.policies.instructions import unknown_words
 from mvla_core.policies.weights import check_base_weights
 from mvla_core.runs.listing import new_run_id
 from mvla_core.schema import EpisodeInfo
 from mvla_core.training.augmented import augmentation_of, check_augmentation, copies_of
+from mvla_core.training.combinations import MAY_BE_VOID, refuse_void, warm_up_too_long
+from mvla_core.training.data_notes import check_action_spaces, data_notes
 from mvla_core.training.fit import check_fit, room_here
-from mvla_core.training.forecast import Forecast, estimate
+from mvla_core.training.forecast import Forecast, estimate, planned_work
 from mvla_core.training.machine import check_machine, cores, cuda_devices, program_changes, provenance
 from mvla_core.training.measurement import WarmUp, known_warm_up, missing_frames, warm_up_key
 from mvla_core.training.recipe import PRESETS, Recipe
+from mvla_core.training.slurm import Cluster, check_cluster
 
 PROGRAM_CHANGES = "program.diff"
 """What the checkout that made a run differed from its commit; lies in the run folder where it did."""
@@ -41,14 +43,19 @@ PROGRAM_CHANGES = "program.diff"
 def resolve_recipe(preset: str, overrides: Mapping[str, Any], seed: int | None = None) -> Recipe:
     """Return a preset's recipe with some values replaced.
 
+    A value that would do nothing is refused where it is not the preset's. Overrides that name every such setting are a whole
+    recipe, which cannot leave one out: there it may be any preset's.
+
     Raises:
-        RecipeError: The preset or a setting is unknown, or a value cannot be used.
+        RecipeError: The preset or a setting is unknown, or a value cannot be used or would do nothing.
     """
     if preset not in PRESETS:
         raise RecipeError(
             f"There is no preset {preset!r}: expected one of {', '.join(PRESETS)}.{did_you_mean(preset, PRESETS)}"
         )
     recipe = PRESETS[preset].recipe.changed(overrides)
+    whole = overrides.keys() >= set(MAY_BE_VOID)
+    refuse_void(recipe, [PRESETS[name].recipe for name in (PRESETS if whole else [preset])])
     return recipe if seed is None else replace(recipe, seed=seed)
 
 
@@ -65,8 +72,10 @@ class Plan:
         data: The episodes under it.
         split: Which episode serves what.
         augmentation: The stored augmentation that the recipe names.
-        gpus: Names of this machine's GPUs.
+        gpus: Names of the GPUs it may use.
         notes: What a reader of the run should know about its data.
+        cluster: Where it is trained outside this machine's queue; None trains it in the queue.
+        extends: Whether it begins with the parameters of another policy.
     """
 
     root: DataRoot
@@ -79,6 +88,13 @@ class Plan:
     augmentation: AugmentationRecipe | None
     gpus: tuple[str, ...]
     notes: tuple[str, ...]
+    cluster: Cluster | None = None
+    extends: bool = False
+
+    @property
+    def elsewhere(self) -> str:
+        """What it runs on where that is not this machine; "" for this machine."""
+        return f"the partition {self.cluster.partition}" if self.cluster and not self.cluster.here else ""
 
     @property
     def warm_up_key(self) -> str:
@@ -91,12 +107,23 @@ class Plan:
         return frozenset(info.episode_id for info in self.data.episodes)
 
     def forecast(self) -> Forecast:
-        """Estimate what it takes: from a warm-up where one was kept, else from the formula."""
-        return self._forecast(self.recipe, known_warm_up(self.root, self.warm_up_key))
+        """Estimate what it takes: from a warm-up where one was kept, else from the formula.
+
+        A warm-up was one process of this machine; it says nothing of several, or of a cluster.
+        """
+        alike = self.cluster is None or (self.cluster.here and self.cluster.processes == 1)
+        return self._forecast(self.recipe, known_warm_up(self.root, self.warm_up_key) if alike else None)
 
     def check_fit(self) -> None:
-        """Raise `RecipeError` where it cannot fit this machine's memory or disk; the sentence names settings that would."""
+        """Raise `RecipeError` where it cannot fit the memory or the disk; the sentence names settings that would.
+
+        Of a cluster only the disk is judged: the data root is on a file system that its nodes share with this machine.
+        """
         room = room_here(self.root, len(self.gpus))
+        if self.cluster is not None:
+            room = replace(room, processes=self.cluster.processes)
+        if self.elsewhere:
+            room = replace(room, memory_bytes=None, gpu_memory_bytes=None)
         check_fit(self.recipe, self.forecast(), room, lambda recipe: self._forecast(recipe, None))
 
     def _forecast(self, recipe: Recipe, warm_up: WarmUp | None) -> Forecast:
@@ -112,19 +139,28 @@ class Plan:
             train_frames=[info.num_frames for info in infos[:taught]],
             validation_frames=[info.num_frames for info in infos[taught:]],
             action_dims=max(len(info.action_space) for info in self.data.episodes),
-            cores=cores(),
+            cores=self.cluster.cores if self.cluster and self.elsewhere else cores(),
             has_cuda=bool(self.gpus),
             copies=copies,
             warm_up=warm_up,
             missing_frames=missing,
-            classes=self._classes(recipe, infos[:taught]),
+            classes=_classes(recipe, infos[:taught]),
+            extends=self.extends,
+            processes=self.cluster.processes if self.cluster else 1,
+            place=self.elsewhere,
         )
 
-    def _classes(self, recipe: Recipe, train: Sequence[EpisodeInfo]) -> int | None:
-        if recipe.action_head != "directions":
-            return None
-        sequences = load_sequences(train)
-        return len(fit_action_classes(sequences, ActionNormaliser.fit(recipe.normaliser, sequences)))
+
+def _classes(recipe: Recipe, train: Sequence[EpisodeInfo]) -> int | None:
+    """Different actions that a head chooses between; None for a head that does not choose."""
+    return _count_classes(recipe.normaliser, tuple(train)) if recipe.action_head == "directions" else None
+
+
+@lru_cache(maxsize=8)
+def _count_classes(normaliser: NormaliserKind, train: tuple[EpisodeInfo, ...]) -> int:
+    # Every episode is opened: a form asks for the same ones again with each change, and a changed file is another one.
+    sequences = load_sequences(train)
+    return len(fit_action_classes(sequences, ActionNormaliser.fit(normaliser, sequences)))
 
 
 def plan_training(
@@ -135,9 +171,9 @@ def plan_training(
     seed: int | None = None,
     *,
     split_seed: int | None = None,
-    annotations: Annotations | None = None,
+    cluster: Cluster | None = None,
 ) -> Plan:
-    """Check a training on this machine and this data; nothing is written.
+    """Check a training on this data and on the machine it is meant for; nothing is written.
 
     Args:
         root: The data root.
@@ -146,31 +182,80 @@ def plan_training(
         overrides: Settings that replace the preset's; texts are converted.
         seed: In place of the recipe's; of the split and of the training.
         split_seed: Of the split alone; None takes the recipe's.
-        annotations: A curation that was kept; None takes that of this moment.
+        cluster: Where it is trained outside this machine's queue; None for the queue.
 
     Raises:
-        RecipeError: A setting is unknown, out of range, or cannot be honoured on this machine; or a label of the augmentation
-            would be wrong.
+        RecipeError: A setting is unknown, out of range, would do nothing, or cannot be honoured on that machine; or a label of
+            the augmentation would be wrong.
         PolicyError: Base weights are not on this machine; the message holds the command that downloads them.
-        UserInputError: There is no such data set, or no such augmentation.
+        UserInputError: There is no such data set, or no such augmentation; or processes and GPUs do not fit each other.
         DatasetError: The data set cannot be split, mixes action spaces, or has no actions that could teach anything.
     """
     recipe = resolve_recipe(preset, overrides, seed)
-    gpus = cuda_devices()
-    check_machine(recipe, bool(gpus))
-    check_base_weights(recipe.backbone, recipe.base_model or None)
+    gpus, notes = check_place(recipe, cluster)
     augmentation = augmentation_of(root, recipe)
     ref = resolve_dataset(root, dataset)
-    if annotations is None:
-        annotations = load_annotations(root, ref)
+    annotations = load_annotations(root, ref)
     data = scan_curated(root, ref, annotations=annotations)
-    _check_action_spaces(ref.name, data.episodes)
+    check_action_spaces(ref.name, data.episodes)
     split = _split(data.episodes, recipe, split_seed)
-    train = [data.by_id(name) for name in split.train]
-    notes = _notes(data.episodes, split, recipe) + check_teachable(load_sequences(train), train[0].action_space)
-    if augmentation:
-        notes += [finding.message for finding in check_augmentation(root, augmentation, train, recipe.seed)]
-    return Plan(root, ref, preset, recipe, annotations, data, split, augmentation, gpus, tuple(notes))
+    plan = Plan(root, ref, preset, recipe, annotations, data, split, augmentation, gpus, notes, cluster)
+    return with_data_checked(plan, PRESETS[preset].recipe)
+
+
+def check_place(recipe: Recipe, cluster: Cluster | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Refuse what the machine that will train cannot honour.
+
+    Returns:
+        Names of the GPUs the training may use, and notes: what could not be judged from here.
+
+    Raises:
+        RecipeError, PolicyError, UserInputError: As `plan_training`.
+    """
+    here = cuda_devices()
+    if cluster is not None:
+        check_cluster(recipe, cluster, len(here))
+    if cluster is None or cluster.here:
+        gpus = here if cluster is None else here[: cluster.gpus]
+        if cluster is None or gpus:  # A job without GPUs is given none, whatever this process has.
+            check_machine(recipe, bool(gpus))
+        check_base_weights(recipe.backbone, recipe.base_model or None)
+        return gpus, ()
+    note = (
+        f"It runs on the partition {cluster.partition}, which cannot be seen from here: its memory and its base weights were not "
+        "judged; what is missing there ends the job at its start."
+    )
+    try:
+        check_base_weights(recipe.backbone, recipe.base_model or None)
+    except PolicyError as error:
+        note += f" Here they are missing: {error}"
+    return (f"a GPU of the partition {cluster.partition}",) * cluster.gpus, (note,)
+
+
+def with_data_checked(plan: Plan, base: Recipe) -> Plan:
+    """Refuse training episodes that cannot teach, or whose augmentation would be wrong, and note what a reader should know.
+
+    Args:
+        plan: With its split drawn.
+        base: The recipe that was begun with; a warm-up that is too long for this data is refused where it is not this recipe's.
+
+    Raises:
+        RecipeError, DatasetError: As `plan_training`.
+    """
+    recipe, train = plan.recipe, [plan.data.by_id(name) for name in plan.split.train]
+    notes = [
+        *plan.notes,
+        *data_notes(plan.data.episodes, plan.split, recipe),
+        *check_teachable(load_sequences(train), train[0].action_space),
+    ]
+    if plan.augmentation:
+        found = check_augmentation(plan.root, plan.augmentation, train, recipe.seed)
+        notes += [finding.message for finding in found]
+    taught = [info.num_frames for info in train] * (1 + copies_of(plan.augmentation))
+    too_long = warm_up_too_long(recipe, planned_work(recipe, taught, ()).steps * recipe.epochs)
+    if too_long and recipe.warmup_steps != base.warmup_steps:
+        raise RecipeError(f"{too_long[:-1]}; choose fewer warmup_steps, or more epochs.")
+    return replace(plan, notes=(*notes, *([too_long] if too_long else [])))
 
 
 def prepare_run(
@@ -182,6 +267,7 @@ def prepare_run(
     *,
     split_seed: int | None = None,
     group: Mapping[str, Any] | None = None,
+    cluster: Cluster | None = None,
 ) -> RunFolder:
     """Check a training and write its run folder: config.json, split.json, curation.json and provenance.json.
 
@@ -191,14 +277,14 @@ def prepare_run(
     data that no snapshot holds yet becomes one.
 
     Args:
-        root, dataset, preset, overrides, seed, split_seed: As for `plan_training`.
+        root, dataset, preset, overrides, seed, split_seed, cluster: As for `plan_training`.
         group: What runs of several seeds have in common; see `mvla_core.training.groups`.
 
     Raises:
         RecipeError, PolicyError, UserInputError, DatasetError: As `plan_training`; a `RecipeError` also where the training
             cannot fit this machine.
     """
-    plan = plan_training(root, dataset, preset, overrides, seed, split_seed=split_seed)
+    plan = plan_training(root, dataset, preset, overrides, seed, split_seed=split_seed, cluster=cluster)
     plan.check_fit()
     return write_plan(plan, {"group": dict(group)} if group else {})
 
@@ -243,6 +329,7 @@ def write_inputs(plan: Plan, run: RunFolder, more: Mapping[str, Any]) -> None:
         "created": datetime.now().astimezone().isoformat(timespec="seconds"),
         "forecast": plan.forecast().to_json(),
         "notes": list(plan.notes),
+        **({"cluster": asdict(plan.cluster)} if plan.cluster else {}),
         **more,
     }
     write_json(run.config, config)
@@ -278,58 +365,3 @@ def _data_version(root: DataRoot, ref: DatasetRef, state: DataState, run_id: str
         "curation_version": state.annotations.version,
         "excluded": {left_out.info.episode_id: left_out.reason for left_out in state.curated.excluded},
     }
-
-
-def _check_action_spaces(dataset: str, episodes: Sequence[EpisodeInfo]) -> None:
-    spaces = {info.action_space: info.episode_id for info in episodes}
-    if len(spaces) > 1:
-        described = "; ".join(
-            f"{', '.join(space.names)} in {', '.join(space.units)} (for example {name})"
-            for space, name in spaces.items()
-        )
-        raise DatasetError(
-            f"The data set {dataset} mixes action spaces and no policy can predict them all: {described}; keep the episodes "
-            "of each robot in a data set of their own."
-        )
-
-
-def _short_episodes(episodes: Sequence[EpisodeInfo], split: Split, window: WindowSpec) -> list[str]:
-    """Count and name the episodes that are shorter than a window and a chunk, with what happens to them."""
-    notes = []
-    taught = [info for info in episodes if info.episode_id not in set(split.excluded)]
-    padded = [info.episode_id for info in taught if info.num_frames < window.unpadded_frames]
-    whole = window.window_size + window.chunk_size
-    cut = [info.episode_id for info in taught if window.unpadded_frames <= info.num_frames < whole]
-    if split.excluded:
-        notes.append(
-            f"{len(split.excluded)} of {len(episodes)} episodes have fewer than the {window.minimum_frames} frames of one item "
-            f"and take no part; short_episodes 'pad' would use them: {', '.join(split.excluded)}."
-        )
-    if padded:
-        notes.append(
-            f"{len(padded)} of {len(episodes)} episodes have fewer than the {window.unpadded_frames} frames of one item and are "
-            f"padded, as short_episodes says: {', '.join(padded)}."
-        )
-    if cut:
-        notes.append(
-            f"{len(cut)} of {len(episodes)} episodes are shorter than a window and a chunk together ({whole} frames): every chunk "
-            f"of theirs is cut at its end, and what is missing is left out of the loss: {', '.join(cut)}."
-        )
-    return notes
-
-
-def _notes(episodes: Sequence[EpisodeInfo], split: Split, recipe: Recipe) -> list[str]:
-    """Say what a reader of the run should know about its data; written to the configuration and repeated by the trainer."""
-    notes = _short_episodes(episodes, split, recipe.window)
-    words = sorted({word for info in episodes for word in unknown_words(info.instruction)})
-    if words:
-        notes.append(
-            "The text model reads English; these Korean words of the instructions are not in the glossary and carry no meaning "
-            f"for it: {', '.join(words)}."
-        )
-    without = sum(not info.instruction for info in episodes)
-    if 0 < without < len(episodes):
-        notes.append(
-            f"{without} of {len(episodes)} episodes have no instruction; the policy learns them with an empty one."
-        )
-    return notes

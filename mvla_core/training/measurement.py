@@ -62,7 +62,7 @@ class WarmUp:
         fixed_s: Wall seconds of an epoch besides: telling and saving.
         memory_bytes: Peak memory of the process.
         gpu_memory_bytes: Peak memory on the GPU; None without one.
-        run_bytes: Disk space of the run's folder: adapters, and the checkpoints that would be kept.
+        run_bytes: Disk space of the run's folder at its fullest: adapters, the checkpoints that are kept, and one being written.
         encoder_keys: Names of the folders of the frozen features; several where they depend on the instruction.
     """
 

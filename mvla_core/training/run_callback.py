@@ -49,7 +49,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         space: ActionSpace | None = None,
     ) -> None:
         self._progress = progress
-        self._patience = patience
+        self.patience = patience
         self._train_windows = train_windows
         self._save_best = save_best
         self._after_epoch = after_epoch
@@ -114,7 +114,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
     def _memory(self) -> dict[str, int]:
         used = {"memory_bytes": self._process.memory_info().rss}
         if torch.cuda.is_available():
-            used["gpu_memory_bytes"] = torch.cuda.max_memory_allocated()
+            used["gpu_memory_bytes"] = torch.cuda.max_memory_reserved()
         return used
 
     def _tell(self, event: str, **values: Any) -> None:
@@ -170,7 +170,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
                 f"The validation of epoch {epoch} gives a loss of {self.validation.loss} and an error of {self.validation.rmse}: "
                 "the training diverged; choose a lower learning_rate, or precision fp32."
             )
-        if is_out_of_patience(state.log_history, epoch, self._patience):
+        if is_out_of_patience(state.log_history, epoch, self.patience):
             control.should_training_stop = True
             self._ask_to_save(control)
         self._writing_since = time.monotonic()

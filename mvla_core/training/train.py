@@ -52,7 +52,7 @@ from mvla_core.training.distributed import (
 from mvla_core.training.failures import explained
 from mvla_core.training.history import best_of, train_loss_of
 from mvla_core.training.machine import check_machine
-from mvla_core.training.receipt import check_receipt
+from mvla_core.training.receipt import CarriedOut, check_receipt
 from mvla_core.training.recipe import Recipe
 from mvla_core.training.run_callback import RunCallback
 from mvla_core.training.segments import Collator, PreparedEpisode, SegmentDataset, cut_segments
@@ -185,6 +185,14 @@ def _train(
         recipe,
         policy,
         trainer,
+        CarriedOut(
+            patience=callback.patience,
+            ema_decay=average.decay if average else 0.0,
+            curriculum_epochs=order.epochs_until_all if order else None,
+            segments=segments,
+            split_by=split.by,
+            augmentation=augmentation.name if augmentation else "",
+        ),
         {
             "augmentation": _augmentation_receipt(augmentation, len(copies)),
             "curriculum": curriculum_receipt(recipe, taught),
@@ -305,7 +313,12 @@ def _labels(spec: PolicySpec, taught: Sequence[ActionSequence]) -> dict[str, Any
 
 
 def _write_receipt(
-    run: RunFolder, recipe: Recipe, policy: BuiltPolicy, trainer: PolicyTrainer, data: dict[str, Any]
+    run: RunFolder,
+    recipe: Recipe,
+    policy: BuiltPolicy,
+    trainer: PolicyTrainer,
+    carried: CarriedOut,
+    data: dict[str, Any],
 ) -> None:
     receipt = {
         "recipe": recipe.to_json(),
@@ -319,7 +332,7 @@ def _write_receipt(
     }
     if is_main():
         write_json(run.path / RECEIPT, receipt)
-    check_receipt(recipe, policy, trainer.args)
+    check_receipt(recipe, policy, trainer.args, carried)
 
 
 def _result(run: RunFolder, trainer: PolicyTrainer, policy: BuiltPolicy, seconds: float) -> dict[str, Any]:
@@ -338,6 +351,6 @@ def _result(run: RunFolder, trainer: PolicyTrainer, policy: BuiltPolicy, seconds
         "val_rmse_by_episode": validation["rmse_by_episode"],
         "trainable_parameters": trainable_parameters(policy.network),
         "seconds": round(seconds, 1),
-        "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
+        "peak_gpu_memory_bytes": torch.cuda.max_memory_reserved() if torch.cuda.is_available() else None,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kibibyte,
     }

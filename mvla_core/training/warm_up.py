@@ -10,16 +10,21 @@ from __future__ import annotations
 import shutil
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mvla_core.datasets.windows import last_frames
+from mvla_core.episodes.catalogue import load_sequences
 from mvla_core.layout import DataRoot, JobFolder, RunFolder
 from mvla_core.progress import Progress
 from mvla_core.schema import EpisodeInfo
+from mvla_core.training.augmented import copies_of
+from mvla_core.training.footprint import MOST_CHECKPOINTS
 from mvla_core.training.forecast import feature_seconds, planned_work
 from mvla_core.training.launch import Plan, plan_training, write_inputs
 from mvla_core.training.machine import cores
@@ -30,7 +35,6 @@ SMALL_EPOCHS = 4
 LARGE_EPOCHS = 2
 """Epochs of the scratch run; the first, in which buffers are made, is not timed."""
 _VALIDATION_EPISODES = 2
-_CHECKPOINTS_KEPT = 2
 
 
 def run_preflight_job(
@@ -86,8 +90,11 @@ def warm_up_plan(plan: Plan, scratch: RunFolder, progress: Progress, began: floa
     new = feature_files(plan.root, plan.ref.name) - before
     lately = {path for path in before if path.exists() and path.stat().st_mtime >= watched.warmed}
     keys = {path.parent.parent.name for path in new | lately}
-    encoded = sum(info.num_frames for info in infos if any(path.name.startswith(f"{info.episode_id}-") for path in new))
-    taught = [info.num_frames for info in infos[: len(short.split.train)]]
+    encoded = sum(
+        _frames_in(path) for path in new if any(path.name.startswith(f"{info.episode_id}-") for info in infos)
+    )
+    # Augmented copies teach like their episodes; the scratch run had them too.
+    taught = [info.num_frames for info in infos[: len(short.split.train)]] * (1 + copies_of(plan.augmentation))
     validated = [info.num_frames for info in infos[len(short.split.train) :]]
     work = planned_work(short.recipe, taught, validated)
     spans = watched.spans()
@@ -126,10 +133,11 @@ def _short_plan(plan: Plan) -> Plan:
     chosen: list[EpisodeInfo] = []
     items = 0
     for info in train:
-        if items >= wanted:
+        if items >= wanted and _teaches(chosen):
             break
         chosen.append(info)
-        items += -(-len(last_frames(info.num_frames, recipe.window)) // recipe.windows_per_item)
+        segments = -(-len(last_frames(info.num_frames, recipe.window)) // recipe.windows_per_item)
+        items += segments * (1 + copies_of(plan.augmentation))
     validation = sorted(plan.split.validation, key=lambda name: plan.data.by_id(name).num_frames)
     split = replace(
         plan.split,
@@ -137,6 +145,12 @@ def _short_plan(plan: Plan) -> Plan:
         validation=tuple(sorted(validation[-_VALIDATION_EPISODES:])),
     )
     return replace(plan, recipe=recipe, split=split)
+
+
+def _teaches(chosen: Sequence[EpisodeInfo]) -> bool:
+    """Whether the episodes hold two different actions: of one alone the trainer would say that it teaches nothing."""
+    actions = np.concatenate([sequence.actions for sequence in load_sequences(chosen)])
+    return len(np.unique(np.clip(actions, -1, 1).round(3), axis=0)) > 1
 
 
 def _rank(info: EpisodeInfo, recipe: Recipe) -> tuple[int, int, str]:
@@ -198,10 +212,15 @@ class _Watched(Progress):
         return _Spans(start, prepare, max(train, 1e-6), max(tail / 2, 1e-6), tail / 2)
 
 
+def _frames_in(path: Path) -> int:
+    """How many frames a file of cached features holds."""
+    return len(np.load(path, mmap_mode="r", allow_pickle=False))
+
+
 def _run_bytes(scratch: RunFolder) -> int:
-    """The size of the run's folder with as many checkpoints as a longer run keeps."""
+    """The size of the run's folder with as many checkpoints as a longer run holds at its fullest."""
     checkpoints = [_size(path) for path in scratch.checkpoints.glob("checkpoint-*")]
-    return _size(scratch.path) + (_CHECKPOINTS_KEPT - len(checkpoints)) * max(checkpoints, default=0)
+    return _size(scratch.path) + (MOST_CHECKPOINTS - len(checkpoints)) * max(checkpoints, default=0)
 
 
 def _size(folder: Path) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,9 +13,12 @@ from mvla_core.errors import DatasetError, PolicyError, RecipeError, UserInputEr
 from mvla_core.files import read_json
 from mvla_core.layout import DataRoot
 from mvla_core.schema import ActionSpace
+from mvla_core.training.fit import Room
 from mvla_core.training.forecast import estimate
-from mvla_core.training.launch import forecast, prepare_run, resolve_recipe
+from mvla_core.training.launch import forecast, plan_training, prepare_run, resolve_recipe
+from mvla_core.training.measurement import WarmUp, keep_warm_up
 from mvla_core.training.recipe import PRESETS, Recipe
+from mvla_core.training.slurm import Cluster
 
 
 def test_a_prepared_run_holds_what_the_trainer_needs(root: DataRoot, colours: str) -> None:
@@ -54,6 +59,77 @@ def test_briefing_is_refused_where_fp16_would_silently_do_nothing(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(RecipeError, match="choose precision bf16"):
         prepare_run(root, colours, "briefing", {})
+
+
+SHORT = {"window_size": 3, "chunk_size": 4, "batch_size": 2}
+
+
+def test_a_cluster_is_not_judged_by_this_machine(
+    root: DataRoot, colours: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from mvla_core.training import launch
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(launch, "room_here", lambda root, gpus: Room(10**8, 10**13))
+    # A login node without GPU, without the weights, with less memory than the training takes.
+    run = prepare_run(root, colours, "briefing", {"chunk_size": 2}, cluster=Cluster("gpu", gpus=1))
+    config = read_json(run.config)
+    told = config["forecast"]
+    assert (told["seconds"], told["memory_bytes"]) == (None, None)
+    assert told["gpu_memory_bytes"] > 3 * 10**9
+    assert told["basis"].startswith("No time was measured on the partition gpu")
+    assert config["cluster"]["partition"] == "gpu"
+    assert "its memory and its base weights were not judged" in config["notes"][0]
+    assert "hf download microsoft/kosmos-2-patch14-224" in config["notes"][0]
+    # Without a GPU asked for, fp16 is refused there as here; and the disk, which nodes share with this machine, is judged.
+    with pytest.raises(RecipeError, match="needs a CUDA GPU, and none is asked for; add --gpus 1"):
+        prepare_run(root, colours, "briefing", {}, cluster=Cluster("cpu"))
+    monkeypatch.setattr(launch, "room_here", lambda root, gpus: Room(10**13, 10**8))
+    with pytest.raises(RecipeError, match="of disk space"):
+        prepare_run(root, colours, "tiny", SHORT, cluster=Cluster("cpu"))
+
+
+def test_a_partition_of_cpus_is_forecast_with_its_own_cores(root: DataRoot, colours: str) -> None:
+    plan = plan_training(root, colours, "tiny", SHORT)
+    keep_warm_up(root, plan.warm_up_key, WarmUp("2026-01-02T03:04", 8, 90, 5, 1, 2, 1, 1, 1, 1, 9, None, 5, ()))
+    assert plan.forecast().measured
+    there = plan_training(root, colours, "tiny", SHORT, cluster=Cluster("cpu", processes=2, cpus=3)).forecast()
+    assert there.measured == "", "what was measured here says nothing of the cluster"
+    assert "scaled to 6 of the partition cpu" in there.basis
+    here = plan_training(root, colours, "tiny", SHORT, cluster=Cluster("local"))
+    assert here.forecast().measured
+
+
+@pytest.mark.parametrize(
+    ("cluster", "batch", "told"),
+    [
+        (Cluster("gpu", processes=2, gpus=2), 3, "batch of 3 items cannot be divided among 2 processes"),
+        (Cluster("gpu", processes=4, gpus=2), 4, "4 processes cannot share 2 GPUs"),
+        (Cluster("gpu", processes=1, gpus=4), 4, "3 of 4 GPUs would do nothing with 1 process: .* give --processes 4"),
+        (Cluster("local", processes=1, gpus=1), 4, "1 GPUs were asked for and this machine has 0"),
+    ],
+)
+def test_processes_that_do_not_fit_are_refused_at_once(
+    root: DataRoot, colours: str, monkeypatch: pytest.MonkeyPatch, cluster: Cluster, batch: int, told: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises((RecipeError, UserInputError), match=told):
+        prepare_run(root, colours, "tiny", {**SHORT, "batch_size": batch}, cluster=cluster)
+    assert not root.runs.exists()
+
+
+def test_processes_of_this_machine_share_its_memory(
+    root: DataRoot, colours: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mvla_core.training import launch
+
+    one = plan_training(root, colours, "tiny", SHORT).forecast().memory_bytes
+    assert one is not None
+    monkeypatch.setattr(launch, "room_here", lambda root, gpus: Room(int(1.5 * one), 10**13))
+    prepare_run(root, colours, "tiny", SHORT, cluster=Cluster("local"))
+    with pytest.raises(RecipeError, match="GB of memory for 2 processes and this machine has"):
+        prepare_run(root, colours, "tiny", SHORT, cluster=Cluster("local", processes=2))
 
 
 def test_mixed_action_spaces_are_refused(root: DataRoot, colours: str) -> None:
