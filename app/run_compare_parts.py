@@ -27,6 +27,7 @@ METRICS = {
     "epoch.val_loss": "Validation loss",
     "epoch.train_loss": "Train loss, mean of the epoch",
     "epoch.val_rmse": "Validation RMSE, physical units",
+    "epoch.val_huber": "Validation Huber, normalised units",
     "step.train_loss": "Train loss, each logged step",
     "step.learning_rate": "Learning rate",
     "step.grad_norm": "Gradient norm",

@@ -6,7 +6,6 @@ an axis counts as moving beyond 10 % of its largest value there, and two actions
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -59,4 +58,5 @@ def simplest_first(sequences: Sequence[ActionSequence]) -> list[int]:
 
 def episodes_of_epoch(count: int, epoch: int, epochs_until_all: int) -> int:
     """Return how many of `count` episodes, simplest first, an epoch (0-based) uses: equal steps until all take part."""
-    return math.ceil(count * min(1.0, (epoch + 1) / epochs_until_all))
+    # Whole numbers: 25 * (7 / 25) is a little more than 7, and rounded up one episode too many.
+    return min(count, -(-count * (epoch + 1) // epochs_until_all))

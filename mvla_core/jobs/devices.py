@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mvla_core.jobs.model import DEFAULT_DEVICE, GPU_KINDS, STARTED, Job
@@ -77,6 +77,47 @@ def gpu_of(device: str, environment: Mapping[str, str] | None = None) -> str | N
     names = [name.strip() for name in visible.split(",")]
     named = names[number] if number < len(names) else ""
     return named if _NAMED_GPU.fullmatch(named) else None
+
+
+def refused_slot(device: str, environment: Mapping[str, str] | None = None) -> str:
+    """Return why no job can be started in a GPU's slot, or "" where one can: without its GPU it would use the CPU unasked."""
+    if _GPU.fullmatch(device) is None or gpu_of(device, environment) is not None:
+        return ""
+    visible = (os.environ if environment is None else environment).get("CUDA_VISIBLE_DEVICES", "")
+    return (
+        f"Its slot {device} has no GPU: the job runner was started with CUDA_VISIBLE_DEVICES={visible[:60]!r}; start the job anew "
+        "to be given another slot, or let the runner end when it is idle and start it with that GPU visible."
+    )
+
+
+def visible_gpus(listed: Sequence[tuple[str, str]], visible: str | None) -> tuple[str, ...]:
+    """Return the names of the GPUs that a process may use, that of cuda:0 first.
+
+    Args:
+        listed: UUID and name of each GPU of the driver, in the order of its numbers.
+        visible: CUDA_VISIBLE_DEVICES; None where it is not set. Numbers and beginnings of UUIDs, in the order in which they are
+            to be counted; nothing counts from the first entry on that names no GPU, or one a second time.
+    """
+    if visible is None:
+        return tuple(name for _, name in listed)
+    found: dict[str, str] = {}
+    for entry in visible.split(","):
+        named = _listed_gpu(listed, entry.strip())
+        if named is None or named[0] in found:
+            break
+        found[named[0]] = named[1]
+    return tuple(found.values())
+
+
+def _listed_gpu(listed: Sequence[tuple[str, str]], entry: str) -> tuple[str, str] | None:
+    if _NAMED_GPU.fullmatch(entry) is None:
+        return None
+    if entry.startswith("MIG-"):  # a part of a GPU, which the driver does not list among them
+        return entry, entry
+    if entry.isdecimal():
+        return listed[int(entry)] if int(entry) < len(listed) else None
+    matches = [gpu for gpu in listed if gpu[0].startswith(entry)]
+    return matches[0] if len(matches) == 1 else None
 
 
 def environment_for(device: str, environment: Mapping[str, str]) -> dict[str, str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -24,7 +26,10 @@ _PATTERNS = {
     "out_of_memory": re.compile(
         r"out of memory|OutOfMemoryError|MemoryError|(can't|cannot) allocate memory", re.IGNORECASE
     ),
-    "disk_full": re.compile(r"No space left on device|Disk quota exceeded|database or disk is full", re.IGNORECASE),
+    "disk_full": re.compile(
+        r"No space left on device|Disk quota exceeded|os error 28\b|database or disk is full|disk that holds \S+ is full",
+        re.IGNORECASE,
+    ),
     "missing_weights": re.compile(
         r"weights (are|is|were) (missing|not)|missing weights|not a valid model identifier|LocalEntryNotFoundError"
         r"|OfflineModeIsEnabled|couldn't connect to .*hugg|no file named (pytorch_model|model)",
@@ -32,6 +37,10 @@ _PATTERNS = {
     ),
     "bad_data": re.compile(r"\b(EpisodeError|DatasetError)\b|Unable to (synchronously )?open file|truncated file"),
 }
+
+_UNNAMED_WRITE = re.compile(r"inline_container|PytorchStreamWriter|iostream error")
+_READ = "PytorchStreamReader"
+_PROBE_BYTES = 4_000_000
 
 
 def diagnose_exception(error: BaseException) -> str:
@@ -57,9 +66,34 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def diagnose_text(text: str) -> str:
-    """Return a key of `ADVICE` for the end of a log, or "" where none fits."""
-    return next((name for name, pattern in _PATTERNS.items() if pattern.search(text)), "")
+def diagnose_text(text: str, folder: Path | None = None) -> str:
+    """Return a key of `ADVICE` for the end of a log, or "" where none fits.
+
+    Args:
+        text: What an exception or a log says.
+        folder: Where the job wrote: torch does not say why it could not write, so that the disk itself is asked. None asks none.
+    """
+    named = next((name for name, pattern in _PATTERNS.items() if pattern.search(text)), "")
+    if not named and folder is not None and is_unnamed_write(text) and is_full(folder):
+        return "disk_full"
+    return named
+
+
+def is_unnamed_write(text: str) -> bool:
+    """Say whether torch tells with these words that it could not write a file, which it does without the system's reason."""
+    return _UNNAMED_WRITE.search(text) is not None and _READ not in text
+
+
+def is_full(folder: Path) -> bool:
+    """Say whether a folder's disk, or the user's share of it, takes nothing more: a few megabytes are written, and removed."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_PROBE_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return False
 
 
 def last_lines(log: Path, count: int = 20, limit_bytes: int = 16_384) -> Sequence[str]:

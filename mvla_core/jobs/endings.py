@@ -72,7 +72,7 @@ def _without_result(job: Job, exit_code: int | None, restarted: bool, memory_ran
     if exit_code is None:
         return "lost", "It ended while no runner watched it and left no result: how it ended is not known.", ""
     lines = last_lines(job.folder.log, LOG_LINES_IN_RESULT)
-    diagnosis = _diagnosis(exit_code, "\n".join(lines), memory_ran_out)
+    diagnosis = _diagnosis(job.folder, exit_code, "\n".join(lines), memory_ran_out)
     message = f"It ended with {describe_exit(exit_code)} and wrote no result."
     if diagnosis:
         message += f" {ADVICE[diagnosis]}"
@@ -83,12 +83,12 @@ def _without_result(job: Job, exit_code: int | None, restarted: bool, memory_ran
     return "failed", message, diagnosis
 
 
-def _diagnosis(exit_code: int, text: str, memory_ran_out: bool) -> str:
+def _diagnosis(folder: JobFolder, exit_code: int, text: str, memory_ran_out: bool) -> str:
     if exit_code == EXIT_DISK_FULL:
         return "disk_full"
     if exit_code == -signal.SIGKILL and memory_ran_out:
         return "out_of_memory"
-    return diagnose_text(text)
+    return diagnose_text(text, folder.path)
 
 
 def describe_exit(exit_code: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mvla_core.errors import RunError, did_you_mean
+from mvla_core.errors import MvlaError, RunError, did_you_mean
 from mvla_core.files import IDENTIFIER, read_json
 from mvla_core.jobs.bin import BIN, binned, move_back, move_to_bin
 from mvla_core.jobs.model import Job
@@ -34,15 +34,21 @@ class BinnedRun:
 
 
 def busy_runs(root: DataRoot) -> dict[str, str]:
-    """The runs that a job waits for or works on, each with what that job is."""
+    """The runs that a job of the queue waits for or works on, each with what that job is.
+
+    A job whose configuration cannot be read works on none: it fails when it is started.
+    """
     if not root.jobs_database.exists():
         return {}
     busy = {}
     for job in JobQueue(root).active():
         if job.folder.path.parent == root.runs:
             busy[job.folder.path.name] = f"{job.kind} job {job.id} ({job.status})"
-        elif job.folder.config.exists():
-            config = read_json(job.folder.config)
+        else:
+            try:
+                config = read_json(job.folder.config)
+            except MvlaError:
+                continue
             if isinstance(config, dict) and isinstance(config.get("run_id"), str):
                 busy[config["run_id"]] = f"{job.kind} job {job.id} ({job.status})"
     return busy
@@ -54,6 +60,7 @@ def delete_run(root: DataRoot, run_id: str) -> BinnedRun:
     Raises:
         UserInputError: The name is no identifier.
         RunError: There is no such run, it is not a folder of its own, or a job works on it.
+        JobError: A process that the queue does not know works in it, or it cannot be moved.
     """
     path = root.run(run_id).path
     if path.is_symlink() or not path.is_dir():

@@ -19,7 +19,7 @@ from pathlib import Path
 from mvla_core.errors import MvlaError
 from mvla_core.files import sha256_file
 from mvla_core.jobs.bin import binned, move_to_bin
-from mvla_core.jobs.devices import DeviceUse, gpu_of
+from mvla_core.jobs.devices import DeviceUse, gpu_of, refused_slot
 from mvla_core.jobs.diagnosis import diagnose_exception
 from mvla_core.jobs.dispatch import Dispatch
 from mvla_core.jobs.endings import conclude, write_ending
@@ -185,6 +185,8 @@ class Runner:
         return True
 
     def _refusal(self, job: Job) -> str:
+        if refusal := refused_slot(job.device):
+            return refusal
         try:
             if sha256_file(job.folder.config) == job.config_sha256:
                 return ""

@@ -19,13 +19,13 @@ from mvla_core.errors import UserInputError
 from mvla_core.layout import DataRoot, RunFolder
 from mvla_core.runs.columns import AXES, BUDGET_S, METRICS, Axis, Column, StepColumns, read_columns
 
-EPOCH_METRICS = ("train_loss", "val_loss", "val_rmse")
+EPOCH_METRICS = ("train_loss", "val_loss", "val_rmse", "val_huber")
 """What is known once an epoch; `train_loss` is the mean over the epoch."""
 OVERLAYS = {
     **{f"epoch.{name}": name for name in EPOCH_METRICS},
     **{f"step.{name}": name for name in METRICS},
 }
-EPOCH_KEYS = ("time", "epoch", "epochs", "step", *EPOCH_METRICS, "best_epoch", "eta_seconds")
+EPOCH_KEYS = ("time", "epoch", "epochs", "step", *EPOCH_METRICS, "val_rmse_axes", "best_epoch", "eta_seconds")
 MUST_BE_FINITE = ("train_loss", "grad_norm")
 MAX_POINTS = 8_000
 """Of one answer, over all its curves."""

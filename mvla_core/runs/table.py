@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -197,29 +197,59 @@ def data_difference(reference: RunRecord, record: RunRecord) -> DataDifference:
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure over several seeds of one configuration.
+    """A figure over several seeds.
 
     Attributes:
-        count: How many runs have it.
-        mean, low, high: Their mean, and the lowest and the highest.
+        count: How many runs have it, one a seed.
+        mean: Their mean.
+        deviation: Their sample standard deviation; None with one run.
+        low: The smallest.
+        high: The largest.
     """
 
     count: int
     mean: float
+    deviation: float | None
     low: float
     high: float
+
+    @classmethod
+    def of(cls, values: Iterable[float | None]) -> Spread | None:
+        """Return the spread of the values that are there; None where none is."""
+        there = [value for value in values if value is not None]
+        if not there:
+            return None
+        deviation = statistics.stdev(there) if len(there) > 1 else None
+        return cls(len(there), statistics.fmean(there), deviation, min(there), max(there))
+
+
+def one_per_seed(records: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return one run of each seed, by seed: a training that was started again is not a further seed.
+
+    Of several it is the newest that has a result; where none has one, the newest. A run without a readable seed stands for itself.
+    """
+    chosen: dict[int | str, RunRecord] = {}
+    for record in records:
+        key = record.run_id if record.seed is None else record.seed
+        other = chosen.get(key)
+        if other is None or _standing(record) > _standing(other):
+            chosen[key] = record
+    return sorted(chosen.values(), key=lambda record: (record.seed or 0, record.run_id))
+
+
+def _standing(record: RunRecord) -> tuple[bool, float, str]:
+    return record.val_rmse is not None, record.summary.created or 0.0, record.run_id
 
 
 @dataclass(frozen=True)
 class SeedGroup:
-    """Runs that differ in nothing but the seed."""
+    """Runs that differ in nothing but the seed, repeated ones too."""
 
     records: tuple[RunRecord, ...]
 
     def spread(self, figure: Figure) -> Spread | None:
-        """The spread of a figure over the runs that have it; None where none has."""
-        values = [value for record in self.records if (value := figure(record)) is not None]
-        return Spread(len(values), statistics.fmean(values), min(values), max(values)) if values else None
+        """The spread of a figure over the seeds that have it; None where none has."""
+        return Spread.of(figure(record) for record in one_per_seed(self.records))
 
 
 def seed_groups(records: Sequence[RunRecord]) -> list[SeedGroup]:

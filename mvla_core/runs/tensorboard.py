@@ -29,8 +29,12 @@ TAGS = {
     ("epoch", "train_loss"): "loss/train",
     ("epoch", "val_loss"): "loss/validation",
     ("epoch", "val_rmse"): "error/validation_rmse",
+    ("epoch", "val_huber"): "error/validation_huber",
 }
 """Event and key of the progress file -> the name under which TensorBoard shows it."""
+AXES_TAG = "error/validation_rmse of "
+"""Before the name and the unit of an axis."""
+_MAX_AXES = 64
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MASK_DELTA = 0xA282EAD8
@@ -106,12 +110,15 @@ def scalar_record(wall_time: float, step: int, scalars: Mapping[str, float]) -> 
 
 def scalars_of(event: str, values: Mapping[str, Any]) -> dict[str, float]:
     """The scalars of one progress event by their tags; a value that was not finite, null in the file, is NaN."""
-    scalars = {}
-    for key, value in values.items():
-        tag = TAGS.get((event, key))
-        if tag is not None and (value is None or isinstance(value, int | float)):
-            scalars[tag] = float("nan") if value is None else float(value)
-    return scalars
+    tagged = [(tag, value) for key, value in values.items() if (tag := TAGS.get((event, key))) is not None]
+    axes = values.get("val_rmse_axes")
+    if event == "epoch" and isinstance(axes, Mapping):
+        tagged += [(f"{AXES_TAG}{name}", value) for name, value in list(axes.items())[:_MAX_AXES]]
+    return {
+        tag: float("nan") if value is None else float(value)
+        for tag, value in tagged
+        if value is None or isinstance(value, int | float)
+    }
 
 
 class ScalarEvents:

@@ -6,6 +6,7 @@ follows from the seed and the epoch alone, and so survives a resume.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,15 @@ from mvla_core.datasets.difficulty import difficulties, episodes_of_epoch, simpl
 from mvla_core.schema import ActionSequence
 from mvla_core.training.recipe import Recipe
 from mvla_core.training.segments import Segment
+
+
+def order_seed(seed: int, epoch: int) -> int:
+    """Return the seed of an epoch's order, 0 to 2**63 - 1.
+
+    Their sum would not do: the second epoch of one seed would be the first of the next, and the runs of a group would share
+    their orders.
+    """
+    return int.from_bytes(hashlib.blake2b(f"{seed} {epoch}".encode(), digest_size=8).digest()) >> 1
 
 
 class CurriculumSampler(Sampler[int]):
@@ -35,7 +45,7 @@ class CurriculumSampler(Sampler[int]):
         rank = {sequences[index].episode_id: place for place, index in enumerate(order)}
         self._ranks = [rank[segment.episode.sequence.episode_id] for segment in segments]
         self._episodes = len(sequences)
-        self._epochs_until_all = epochs_until_all
+        self.epochs_until_all = epochs_until_all
         self._seed = seed
         self._epoch = 0
 
@@ -47,7 +57,7 @@ class CurriculumSampler(Sampler[int]):
         return len(self._ranks)
 
     def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self._seed + self._epoch)
+        generator = torch.Generator().manual_seed(order_seed(self._seed, self._epoch))
         allowed = self._allowed()
         drawn: list[int] = []
         while len(drawn) < len(self):
@@ -56,7 +66,7 @@ class CurriculumSampler(Sampler[int]):
 
     def _allowed(self) -> list[int]:
         """Return the items of the episodes that take part; of one more, until there is an item."""
-        for count in range(episodes_of_epoch(self._episodes, self._epoch, self._epochs_until_all), self._episodes + 1):
+        for count in range(episodes_of_epoch(self._episodes, self._epoch, self.epochs_until_all), self._episodes + 1):
             allowed = [position for position, rank in enumerate(self._ranks) if rank < count]
             if allowed:
                 return allowed

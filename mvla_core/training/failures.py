@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +9,11 @@ from contextlib import contextmanager
 import torch
 
 from mvla_core.errors import MvlaError, RunError
+from mvla_core.jobs.diagnosis import diagnose_exception, is_full, is_unnamed_write
 from mvla_core.layout import RunFolder
 from mvla_core.training.recipe import Recipe
 
 _MEMORY = re.compile(r"out of memory|(can't|cannot) allocate memory|not enough memory", re.IGNORECASE)
-_DISK = re.compile(r"no space left on device|disk quota exceeded|os error 28\b", re.IGNORECASE)
 
 
 @contextmanager
@@ -29,22 +28,20 @@ def explained(recipe: Recipe, run: RunFolder) -> Iterator[None]:
         yield
     except MvlaError:
         raise
-    except (MemoryError, RuntimeError) as error:
+    except Exception as error:
         if _is_memory(error):
             raise RunError(_memory_sentence(recipe, _on_gpu(error))) from error
-        if _DISK.search(str(error)):
-            raise RunError(_disk_sentence(run)) from error
-        raise
-    except Exception as error:
-        # safetensors raises its own error, which holds the system's text alone.
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        if full or _DISK.search(str(error)):
+        # torch hides why it could not write, and safetensors' own error holds the system's words alone.
+        hidden = is_unnamed_write(str(error)) and is_full(run.path)
+        if hidden or diagnose_exception(error) == "disk_full":
             raise RunError(_disk_sentence(run)) from error
         raise
 
 
 def _is_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or _MEMORY.search(str(error)) is not None
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and _MEMORY.search(str(error)) is not None
 
 
 def _on_gpu(error: BaseException) -> bool:

@@ -8,33 +8,42 @@ from __future__ import annotations
 
 import re
 import secrets
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from mvla_core.errors import MvlaError, UserInputError
+from mvla_core.errors import MvlaError, RecipeError, UserInputError
 from mvla_core.files import read_json
 from mvla_core.layout import DataRoot, RunFolder
-from mvla_core.runs.table import RunRecord
-from mvla_core.training.launch import prepare_run, resolve_recipe
+from mvla_core.runs.table import RunRecord, Spread, one_per_seed
+from mvla_core.training.fit import check_fit, room_here
+from mvla_core.training.launch import Plan, plan_training, resolve_recipe, write_plan
+from mvla_core.training.slurm import Cluster
 
 MAX_SEEDS = 20
 
 
 def prepare_group(
-    root: DataRoot, dataset: str, preset: str, overrides: Mapping[str, Any], count: int, seed: int | None = None
+    root: DataRoot,
+    dataset: str,
+    preset: str,
+    overrides: Mapping[str, Any],
+    count: int,
+    seed: int | None = None,
+    *,
+    cluster: Cluster | None = None,
 ) -> list[RunFolder]:
-    """Write the folders of several runs that differ in their seed; nothing is started.
+    """Write the folders of several runs that differ in their seed, all of them or none; nothing is started.
 
     Args:
-        root, dataset, preset, overrides: As for `prepare_run`.
+        root, dataset, preset, overrides, cluster: As for `prepare_run`.
         count: How many seeds, counted up from the first.
         seed: The first one; None takes the recipe's. It also draws the split of all of them.
 
     Raises:
         UserInputError: The count cannot be used.
-        MvlaError: As `prepare_run`.
+        MvlaError: As `prepare_run`; a `RecipeError` also where the disk cannot take all of them.
     """
     if not 2 <= count <= MAX_SEEDS:
         raise UserInputError(f"A group of {count} seeds cannot be trained: give 2 to {MAX_SEEDS}.")
@@ -42,35 +51,33 @@ def prepare_group(
     seeds = [first + number for number in range(count)]
     group = {"id": f"seeds-{secrets.token_hex(4)}", "seeds": seeds, "split_seed": first}
     others = {name: value for name, value in overrides.items() if name != "seed"}
-    return [prepare_run(root, dataset, preset, others, each, split_seed=first, group=group) for each in seeds]
+    plans = [plan_training(root, dataset, preset, others, each, split_seed=first, cluster=cluster) for each in seeds]
+    plans[0].check_fit()
+    _check_disk(plans)
+    written: list[RunFolder] = []
+    try:
+        for plan in plans:
+            written.append(write_plan(plan, {"group": group}))
+    except BaseException:
+        for run in written:
+            shutil.rmtree(run.path, ignore_errors=True)
+        raise
+    return written
 
 
-@dataclass(frozen=True)
-class Spread:
-    """A figure over the runs of a group that have it.
-
-    Attributes:
-        count: How many.
-        mean: Their mean.
-        deviation: Their sample standard deviation; None with one run.
-        low: The smallest.
-        high: The largest.
-    """
-
-    count: int
-    mean: float
-    deviation: float | None
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Iterable[float | None]) -> Spread | None:
-        """Return the spread of the values that are there; None where none is."""
-        there = [value for value in values if value is not None]
-        if not there:
-            return None
-        deviation = statistics.stdev(there) if len(there) > 1 else None
-        return cls(len(there), statistics.fmean(there), deviation, min(there), max(there))
+def _check_disk(plans: Sequence[Plan]) -> None:
+    """Refuse a group of which one run fits the disk and all of them do not: each keeps its folder."""
+    one = plans[0].forecast()
+    # The features of recorded pictures serve every seed; augmented copies are drawn with the seed.
+    caches = len(plans) if plans[0].augmentation else 1
+    together = replace(one, run_bytes=one.run_bytes * len(plans), cache_bytes=one.cache_bytes * caches)
+    room = replace(room_here(plans[0].root, 0), memory_bytes=None)
+    try:
+        check_fit(plans[0].recipe, together, room, lambda recipe: together)
+    except RecipeError as error:
+        raise RecipeError(
+            f"{len(plans)} seeds do not fit this disk together; train fewer. As one training: {error}"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ class RunGroup:
         group_id: Its name.
         seeds: Those that were asked for.
         split_seed: Of the split they share.
-        records: The runs that are there, by seed.
+        records: The runs that are there, one a seed, by seed: of a training that was started again see `one_per_seed`.
     """
 
     group_id: str
@@ -135,7 +142,7 @@ def run_groups(root: DataRoot, records: Sequence[RunRecord]) -> list[RunGroup]:
             name,
             tuple(group["seeds"]),
             int(group["split_seed"]),
-            tuple(sorted(members, key=lambda record: (record.seed or 0, record.run_id))),
+            tuple(one_per_seed(members)),
         )
         for name, (group, members) in found.items()
     ]

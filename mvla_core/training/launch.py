@@ -300,6 +300,15 @@ def write_plan(plan: Plan, more: Mapping[str, Any], start: Path | None = None) -
     state = state_of(plan.root, plan.ref, plan.data, plan.annotations)
     run = plan.root.run(new_run_id(plan.ref.name, plan.preset))
     run.path.mkdir(parents=True)
+    try:
+        _write_run(plan, run, state, more, start)
+    except BaseException:
+        shutil.rmtree(run.path, ignore_errors=True)  # Half a run is none: nobody could begin it.
+        raise
+    return run
+
+
+def _write_run(plan: Plan, run: RunFolder, state: DataState, more: Mapping[str, Any], start: Path | None) -> None:
     files = [(info.episode_id, info.file_size, info.file_mtime_ns) for info in plan.data.episodes]
     data = _data_version(plan.root, plan.ref, state, run.run_id)
     made_by = {key: more[key] for key in ("extends",) if key in more}
@@ -310,7 +319,6 @@ def write_plan(plan: Plan, more: Mapping[str, Any], start: Path | None = None) -
     if start is not None:
         shutil.copytree(start, run.start)
     write_inputs(plan, run, more)
-    return run
 
 
 def write_inputs(plan: Plan, run: RunFolder, more: Mapping[str, Any]) -> None:

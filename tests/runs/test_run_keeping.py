@@ -5,19 +5,24 @@ from __future__ import annotations
 import csv
 import math
 import struct
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvla_core.errors import JobError, RunError, UserInputError
 from mvla_core.files import append_json_line
+from mvla_core.jobs.folders import new_job_folder
+from mvla_core.jobs.launch import CODE_FOLDER
 from mvla_core.jobs.queue import JobQueue
 from mvla_core.jobs.run_bin import delete_run, list_bin, purge_run, restore_run
 from mvla_core.layout import DataRoot
+from mvla_core.runs.curves import overlay, run_curves
 from mvla_core.runs.export import metric_lines
 from mvla_core.runs.labels import MAX_TAGS, RunLabels, change_labels, load_labels
 from mvla_core.runs.listing import list_runs
@@ -127,6 +132,55 @@ def test_a_run_in_use_is_refused(root: DataRoot, make_run) -> None:
     assert not queue.get(job.id).in_bin
 
 
+WORKS_WITHOUT_THE_QUEUE = """
+import sys
+from pathlib import Path
+from mvla_core.jobs.worker import run_worker
+from mvla_core.layout import DataRoot
+
+def train(folder, config, root, progress):
+    print("works", flush=True)
+    sys.stdin.read()
+    return {}
+
+root = DataRoot(Path(sys.argv[1]))
+sys.exit(run_worker("train", root.run("r1"), root, {"train": train}))
+"""
+
+
+def test_a_run_that_a_process_of_its_own_trains_is_refused(root: DataRoot, make_run) -> None:
+    """As torchrun and Slurm do it: a worker without a job of the queue."""
+    run = make_run()
+    command = [sys.executable, "-c", WORKS_WITHOUT_THE_QUEUE, str(root.path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=CODE_FOLDER
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "works\n"
+        with pytest.raises(JobError, match="A process works in .*r1, which the queue does not know"):
+            delete_run(root, "r1")
+        assert run.config.is_file()
+        process.communicate("")
+    assert process.returncode == 0
+    assert run.result.is_file(), "it could write its result"
+    delete_run(root, "r1")
+    assert not run.path.exists()
+
+
+def test_a_damaged_configuration_of_a_waiting_job_keeps_no_other_run(
+    root: DataRoot, make_run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(JobQueue, "call_runner", lambda queue: None)
+    make_run(), make_run("r2")
+    queue = JobQueue(root)
+    damaged = queue.submit("evaluate", new_job_folder(root, "evaluate"), {"run_id": "r2"})
+    queue.submit("evaluate", new_job_folder(root, "evaluate"), {"run_id": "r1"})
+    damaged.folder.config.write_text('{"run_id')
+    with pytest.raises(RunError, match="evaluate job"):
+        delete_run(root, "r1")
+    delete_run(root, "r2")
+
+
 def read_events(path: Path) -> list[tuple[int, dict[str, float]]]:
     """An event file, read by the definition of its format and not with the code that wrote it."""
 
@@ -197,6 +251,30 @@ def test_event_files_hold_every_metric(root: DataRoot, make_run) -> None:
     )
 
 
+AXES = {"linear_x [m/s]": 0.25, "angular_z [rad/s]": None}
+
+
+def test_the_error_of_each_axis_is_exported(root: DataRoot, make_run) -> None:
+    old, run = make_run("old", val_losses=(0.5,)), make_run("new", losses=(3.0,))
+    epoch = {"event": "epoch", "time": 1.0, "epoch": 1, "step": 10, "val_loss": 0.5, "val_huber": 0.125}
+    append_json_line(run.progress, {**epoch, "val_rmse_axes": AXES})
+    append_json_line(run.progress, {**epoch, "epoch": 2, "val_rmse_axes": {"=1+1": "x"}})
+    rows = list(csv.DictReader("".join(metric_lines([old, run])).splitlines()))
+    assert [(row["val_huber"], row["val_rmse linear_x [m/s]"], row["val_rmse angular_z [rad/s]"]) for row in rows] == [
+        ("", "", ""),
+        ("", "", ""),
+        ("0.125", "0.25", "nan"),
+        ("0.125", "", ""),
+    ]
+    scalars = {tag: value for _, found in read_events(export_scalars(run)) for tag, value in found.items()}
+    assert scalars["error/validation_huber"] == 0.125
+    assert scalars["error/validation_rmse of linear_x [m/s]"] == 0.25
+    assert math.isnan(scalars["error/validation_rmse of angular_z [rad/s]"])
+    (told, _) = run_curves(root, run)["epochs"]
+    assert (told["val_huber"], told["val_rmse_axes"]) == (0.125, AXES)
+    assert overlay(root, [run], "epoch.val_huber")["curves"][0]["y"] == [0.125, 0.125]
+
+
 def test_tensorboard_itself_reads_them(root: DataRoot, make_run) -> None:
     accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     run = make_run(losses=(3.0, 2.0), val_losses=(0.5,))
@@ -205,6 +283,7 @@ def test_tensorboard_itself_reads_them(root: DataRoot, make_run) -> None:
     assert [event.value for event in read.Scalars("loss/train_step")] == [3.0, 2.0]
 
 
+@settings(deadline=None)  # a file is written, on whatever disk
 @given(st.integers(0, 2**40), st.floats(width=32, allow_nan=False))
 def test_any_step_and_value_round_trip(step: int, value: float) -> None:
     path = Path("/dev/shm") / "mvla-event-test" if Path("/dev/shm").is_dir() else Path("mvla-event-test")
@@ -257,6 +336,7 @@ def test_predictions_are_bounded_and_read_back(root: DataRoot, make_run) -> None
     assert all(is_kept(epoch, 20) for epoch in range(1, 21))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=120))
 def test_any_bytes_are_no_predictions(content: bytes) -> None:
     import tempfile

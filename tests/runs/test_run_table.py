@@ -85,4 +85,16 @@ def test_seeds_of_one_configuration_are_grouped_with_their_spread(root: DataRoot
     assert spread is not None
     assert (spread.count, spread.low, spread.high) == (3, 0.2, 0.4)
     assert spread.mean == pytest.approx(0.3)
+    assert spread.deviation == pytest.approx(0.1)
     assert groups[0].spread(lambda found: found.skill) is None
+
+
+def test_a_repeated_seed_is_no_further_seed(root: DataRoot, make_run) -> None:
+    for name, loss in (("s0", 0.2), ("s0-retry2", 0.8)):
+        make_run(name, val_losses=(loss,), seed=0, result={"best_epoch": 1, "val_rmse": loss})
+    make_run("s1", val_losses=(0.4,), seed=1, result={"best_epoch": 1, "val_rmse": 0.4})
+    (group,) = seed_groups([record(root, name) for name in ("s0", "s0-retry2", "s1")])
+    assert len(group.records) == 3
+    spread = group.spread(lambda found: found.summary.best_val_loss)
+    assert spread is not None
+    assert (spread.count, spread.low, spread.high) == (2, 0.4, 0.8)

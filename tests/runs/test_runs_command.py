@@ -40,7 +40,8 @@ def test_compare_tells_settings_data_and_seeds(runs) -> None:
     found = json.loads(runs("compare", "r1", "r2", "--json")[1])
     assert found["settings"] == {"seed": ["0", "1"]}
     assert found["data"]["r2"]["same"] is True
-    assert found["seeds"][0]["best_val_loss"] == {"count": 2, "mean": 0.45, "low": 0.4, "high": 0.5}
+    spread = {"count": 2, "mean": 0.45, "deviation": pytest.approx(0.0707, abs=1e-4), "low": 0.4, "high": 0.5}
+    assert found["seeds"][0]["best_val_loss"] == spread
     assert "0.4500 (0.4000 to 0.5000)" in runs("compare", "r1", "r2")[1]
     assert runs("compare", "r1")[0] == 2
     assert runs("compare", "r1", "r3")[0] == 5
