@@ -3,9 +3,10 @@
     python -m benchmarks.inference [--steps 8] [--base-model FOLDER] [--backbones compact kosmos2]
 
 Kosmos-2 is of the published size; without a folder of weights, random ones are written first (3.3 GB in a temporary folder). Each
-policy is saved and loaded as a robot would load it, then sees frames one by one. Printed: p50 and p99 of a step in both ways, their
-ratio, and how many pictures each way encodes. Both ways answer the same. Nothing is asserted: figures belong to the machine they
-were measured on.
+policy is saved and loaded as a robot would load it, then sees frames one by one. Both ways have taken a window's number of steps
+before any is timed. Printed: the middle (p50) and the slowest step of each way, the ratio of the middles, and how many pictures
+each way encodes. From a hundred steps on p99 is printed in place of the slowest: of fewer there is none. Both ways answer the same.
+Nothing is asserted: figures belong to the machine they were measured on.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from mvla_core.schema import ActionSpace
 from mvla_core.training.recipe import PRESETS
 
 INSTRUCTION = "Drive around the box on the left to the basket"
+ENOUGH_FOR_P99 = 100
 PRESET_OF = {"compact": "compact", "kosmos2": "briefing-fast"}
 
 Chunk = npt.NDArray[np.float32]
@@ -44,7 +46,8 @@ def main() -> None:
     options = parser.parse_args()
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {os.cpu_count()} cores"
     print(f"{device}, load average {os.getloadavg()[0]:.1f}, window of 4 frames, {options.steps} steps")
-    print(f"{'policy':10}{'kept p50':>12}{'p99':>10}{'window anew p50':>18}{'p99':>10}{'ratio':>8}{'pictures':>11}")
+    slow = "p99" if options.steps >= ENOUGH_FOR_P99 else "slowest"
+    print(f"{'policy':10}{'kept p50':>12}{slow:>10}{'window anew p50':>18}{slow:>10}{'ratio':>8}{'pictures':>11}")
     with tempfile.TemporaryDirectory() as work:
         for backbone in options.backbones:
             base = None
@@ -76,10 +79,8 @@ def _policy(backbone: str, base: Path | None, folder: Path) -> LoadedPolicy:
 
 def _print(backbone: str, policy: LoadedPolicy, steps: int) -> None:
     window = policy.spec.window_size
-    frames = np.random.default_rng(0).integers(0, 255, (window + steps, 224, 224, 3)).astype(np.uint8)
+    frames = np.random.default_rng(0).integers(0, 255, (2 * window + steps, 224, 224, 3)).astype(np.uint8)
     live = LivePolicy(policy)
-    for frame in frames[:window]:
-        live.step(frame, INSTRUCTION)
 
     def kept(place: int) -> Chunk:
         return live.step(frames[place], INSTRUCTION)
@@ -88,13 +89,19 @@ def _print(backbone: str, policy: LoadedPolicy, steps: int) -> None:
         seen: npt.NDArray[np.uint8] = frames[place - window + 1 : place + 1]
         return policy.predict_frames(seen, INSTRUCTION, np.array([window - 1]))[0]
 
-    places = range(window, window + steps)
+    for place in range(window):
+        kept(place)
+    for place in range(window, 2 * window):
+        kept(place)
+        anew(place)
+    places = range(2 * window, 2 * window + steps)
     answers, times = _timed(kept, places)
     same, naive = _timed(anew, places)
     apart = max(float(np.abs(one - other).max()) for one, other in zip(answers, same, strict=True))
-    p50, p99 = np.percentile(times, [50, 99])
-    naive50, naive99 = np.percentile(naive, [50, 99])
-    row = f"{backbone:10}{p50:9.0f} ms{p99:7.0f} ms{naive50:15.0f} ms{naive99:7.0f} ms{naive50 / p50:7.1f}x"
+    slow = 99 if steps >= ENOUGH_FOR_P99 else 100
+    p50, slowest = np.percentile(times, [50, slow])
+    naive50, naive_slowest = np.percentile(naive, [50, slow])
+    row = f"{backbone:10}{p50:9.0f} ms{slowest:7.0f} ms{naive50:15.0f} ms{naive_slowest:7.0f} ms{naive50 / p50:7.1f}x"
     print(f"{row}{f'1 to {window}':>11}   answers apart by at most {apart:.2g}")
 
 

@@ -12,7 +12,8 @@ trains in a process of its own, so that the peaks of memory are its own:
   step then averages fifteen windows instead of the briefing's eight;
 - top-layers: LoRA on the last eight layers; what lies below is computed once and kept; fifteen windows share eighteen frames.
 
-Printed for each: core-seconds (on a GPU seconds) a window of forward and backward, what is computed once a frame, peak memory,
+Printed for each: core-seconds (on a GPU seconds) a window of forward and backward, what is computed once a frame, the ratio to the
+naive loop without it and with it spread over 20 epochs (a window's share is once a frame x frames / windows / epochs), peak memory,
 arithmetic throughput (on a known GPU as a share of its peak: model FLOP utilisation), and the share of time spent waiting for data.
 The gradients of the first eight windows are compared between the naive loop and `briefing-fast`: they differ by the rounding of
 bf16 alone; the tests compare them to 1e-6 in 32 bits. Nothing is asserted: figures belong to the machine they were measured on.
@@ -51,6 +52,8 @@ WAYS = ("naive", "briefing-fast", "whole episodes", "top-layers")
 INSTRUCTION = "Drive around the box on the left to the basket"
 FRAMES = 18
 COMPARED_WINDOWS = 8
+EPOCHS = 20
+"""Over which what is computed once a frame is spread."""
 PEAK_FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "RTX 4090": 165e12, "L40S": 362e12}
 """Dense bf16 operations a second, as the makers state."""
 
@@ -134,6 +137,7 @@ def measure(way: str, base_model: Path, repeats: int, gradients: Path) -> dict[s
     windows = sum(len(item.windows) for item in counted) * repeats
     return {
         "windows": windows,
+        "windows_per_episode": sum(len(item.windows) for item in items),
         "seconds": seconds,
         "once_s": once,
         "waited_share": waited / seconds,
@@ -207,15 +211,14 @@ def _print(found: dict[str, dict[str, Any]]) -> None:
     gpu = torch.cuda.is_available()
     unit = "s" if gpu else "core-s"
     naive = found["naive"]["seconds"] / found["naive"]["windows"]
-    print(
-        f"{'way':16}{unit + ' a window':>18}{'ratio':>9}{'once a frame':>16}{'peak GiB':>10}{'waits':>8}{'GFLOP a window':>16}"
-    )
+    head = f"{'way':16}{unit + ' a window':>18}{'ratio':>9}{f'over {EPOCHS} epochs':>16}{'once a frame':>16}"
+    print(f"{head}{'peak GiB':>10}{'waits':>8}{'GFLOP a window':>16}")
     for way, row in found.items():
         each = row["seconds"] / row["windows"]
-        line = (
-            f"{way:16}{each:18.3f}{naive / each:8.1f}x{row['once_s']:14.3f} {unit[-1]}{row['peak_bytes'] / 2**30:10.1f}"
-        )
-        print(f"{line}{100 * row['waited_share']:7.1f}%{row['flops_per_window'] / 1e9:16.0f}")
+        whole = each + row["once_s"] * FRAMES / row["windows_per_episode"] / EPOCHS
+        line = f"{way:16}{each:18.3f}{naive / each:8.1f}x{naive / whole:15.1f}x{row['once_s']:14.3f} {unit[-1]}"
+        line += f"{row['peak_bytes'] / 2**30:10.1f}{100 * row['waited_share']:7.1f}%"
+        print(f"{line}{row['flops_per_window'] / 1e9:16.0f}")
         speed = row["flops_per_window"] / each
         peak = next((flops for name, flops in PEAK_FLOPS.items() if gpu and name in torch.cuda.get_device_name()), None)
         if gpu:

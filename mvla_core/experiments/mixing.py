@@ -22,18 +22,20 @@ from mvla_core.episodes.curation import scan_curated
 from mvla_core.episodes.dataset import DatasetRef, resolve_dataset
 from mvla_core.episodes.notes import Annotations, EpisodeNote
 from mvla_core.errors import DatasetError, UserInputError
+from mvla_core.experiments.luck import gain_with_luck, how_sure, known_luck, verdict_on
 from mvla_core.experiments.store import store_gain, variants_folder, write_result
-from mvla_core.experiments.subject import Errors, Subject, load_subject, rmse_difference, skill_gain
+from mvla_core.experiments.subject import Errors, Subject, load_subject, skill_gain
 from mvla_core.experiments.variants import train_variant
 from mvla_core.files import check_identifier
 from mvla_core.layout import DataRoot
-from mvla_core.metrics.intervals import Interval
 from mvla_core.policies.adapter import load_policy
 from mvla_core.progress import Progress
-from mvla_core.schema import EpisodeInfo
+from mvla_core.schema import ActionSpace, EpisodeInfo
+from mvla_core.simulation.journal import FILE_NAME as JOURNAL
 
 DEFAULT_SHARES = (0.5,)
-ONE_TRAINING = "One training of each: the interval tells of other held-out episodes, not of other luck in training."
+SIMULATED_SPACES = (ActionSpace.default(2), ActionSpace.default(3))
+"""What the simulator writes; which of the two, its setting `action_dims` says."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ def run_mixing(root: DataRoot, config: dict[str, Any], progress: Progress) -> di
 
     Returns:
         What `mixing.json` holds. Where several shares were tried, the gain is that of the one with the lowest error on the real
-        validation episodes: choosing by the test would flatter it.
+        validation episodes: choosing by the test would flatter it. It has an interval where the luck of training is known
+        (`luck.py`).
 
     Raises:
         RunError: The run cannot be used.
@@ -89,7 +92,8 @@ def run_mixing(root: DataRoot, config: dict[str, Any], progress: Progress) -> di
     clock_name, clock = subject.clock()
     progress.stage("Measure the run itself")
     real = subject.errors(root, load_policy(subject.run.adapter), progress)
-    rows = []
+    luck = known_luck(subject.run)
+    rows, gains = [], []
     for done, (share, count) in enumerate(wanted.items()):
         chosen = mix.simulated[:count]
         policy, told = train_variant(
@@ -105,8 +109,9 @@ def run_mixing(root: DataRoot, config: dict[str, Any], progress: Progress) -> di
         rows.append(
             {"share": share, "simulated": count, "real": len(subject.train), **_compared(real, mixed, clock, told)}
         )
-    best = min(rows, key=lambda row: float(row["val_rmse"]))
-    gain = Interval(best["gain"]["value"], *(_end(best["gain"][key]) for key in ("low", "high")))
+        gains.append((gain_with_luck(real, mixed, clock, luck), skill_gain(real, mixed, clock)))
+    chosen_row = min(range(len(rows)), key=lambda place: float(rows[place]["val_rmse"]))
+    best, (gain, held_out) = rows[chosen_row], gains[chosen_row]
     result = {
         "run_id": subject.run.run_id,
         "simulation": config["simulation"],
@@ -117,7 +122,8 @@ def run_mixing(root: DataRoot, config: dict[str, Any], progress: Progress) -> di
         "mixes": rows,
         "chosen_share": best["share"],
         "gain": gain.to_json(),
-        "answer": verdict_on(gain, f"{best['simulated']} simulated episodes beside {best['real']} real ones"),
+        "gain_held_out": held_out.to_json(),
+        "answer": verdict_on(gain, held_out, f"{best['simulated']} simulated episodes beside {best['real']} real ones"),
     }
     write_result(subject.run, "mixing", result)
     store_gain(
@@ -125,27 +131,10 @@ def run_mixing(root: DataRoot, config: dict[str, Any], progress: Progress) -> di
         "simulation",
         gain,
         f"skill over the clock on real held-out episodes, with {best['simulated']} simulated episodes beside {best['real']} real "
-        "ones instead of the real ones alone",
+        f"ones instead of the real ones alone; {how_sure(luck)}",
     )
     progress.note(result["answer"]["text"])
     return result
-
-
-def verdict_on(gain: Interval, what: str) -> dict[str, str]:
-    """Say in one sentence whether a change helps: `code` "helps", "harms" or "cannot_tell"."""
-    if gain.low > 0:
-        code, words = "helps", "help"
-    elif gain.high < 0:
-        code, words = "harms", "harm"
-    else:
-        code, words = "cannot_tell", "make no difference that these held-out episodes could show"
-    between = (
-        f"{gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})" if np.isfinite(gain.low) else f"{gain.value:+.3f}"
-    )
-    return {
-        "code": code,
-        "text": f"{what[:1].upper()}{what[1:]} {words}: the skill over the clock changes by {between}.",
-    }
 
 
 def make_mix(root: DataRoot, subject: Subject, simulation: str) -> Mix:
@@ -153,7 +142,7 @@ def make_mix(root: DataRoot, subject: Subject, simulation: str) -> Mix:
 
     Raises:
         UserInputError: There is no such data set, or it is the run's own.
-        DatasetError: Its action space or its colour order is another one.
+        DatasetError: It was not simulated, or its action space or its colour order is another one.
     """
     check_identifier(simulation, "data set name")
     ref = resolve_dataset(root, simulation)
@@ -162,6 +151,7 @@ def make_mix(root: DataRoot, subject: Subject, simulation: str) -> Mix:
     annotations = load_annotations(root, ref)
     simulated = scan_curated(root, ref, annotations=annotations).episodes
     own = frozen(subject.run.path)
+    _check_simulated(ref, simulated)
     _check(subject, simulation, simulated, own, annotations)
     folder = variants_folder(subject.run, "mixing") / "episodes" / f"mix-{subject.config['dataset']}-{simulation}"
     known = scan_curated(root, resolve_dataset(root, subject.config["dataset_folder"]), annotations=own)
@@ -191,10 +181,14 @@ def _check(
     misfit = next((info for info in simulated if info.action_space != space), None)
     if misfit is not None:
         there = misfit.action_space
+        if space in SIMULATED_SPACES:
+            advice = f"simulate with the settings matched to {subject.config['dataset']}, so that both mean the same."
+        else:
+            advice = "no simulation can be mixed with it, as a simulated robot is told linear_x and linear_y in m/s, and at will "
+            advice += "angular_z in rad/s, in this order."
         raise DatasetError(
             f"The data set {simulation} holds {', '.join(there.names)} ({', '.join(there.units)}), but the run "
-            f"{subject.run.run_id!r} predicts {', '.join(space.names)} ({', '.join(space.units)}); simulate with the settings "
-            f"matched to {subject.config['dataset']}, so that both mean the same."
+            f"{subject.run.run_id!r} predicts {', '.join(space.names)} ({', '.join(space.units)}); {advice}"
         )
     # A correction holds for a data set as a whole, and a mix is one.
     wanted, said = own.dataset_settings.color_order, other.dataset_settings.color_order
@@ -206,16 +200,32 @@ def _check(
         )
 
 
+def _check_simulated(ref: DatasetRef, episodes: Sequence[EpisodeInfo]) -> None:
+    """Only what was simulated may be added: real recordings would make the answer one on more data."""
+    if (ref.folder / JOURNAL).is_file():
+        return
+    real = [info.episode_id for info in episodes if not info.simulated]
+    if real or not episodes:
+        raise DatasetError(
+            f"The data set {ref.name} in {ref.folder} was not simulated: expected its {JOURNAL}, or episodes that say so "
+            f"themselves; found {len(real)} recordings that do not{f', first {real[0]!r}' if real else ''}; name a data set that "
+            "python -m mvla_core simulate has made."
+        )
+
+
 def _link(source: Path, folder: Path, name: str | None = None) -> None:
-    """Put a recording into a folder without copying its bytes, where the disk allows it."""
+    """Put a recording into a folder, in place of an older one, without copying its bytes where the disk allows it."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name or source.stem}{source.suffix}"
     if target.exists():
-        return
+        there, here = target.stat(), source.stat()
+        if (there.st_size, there.st_mtime_ns) == (here.st_size, here.st_mtime_ns):
+            return
+        target.unlink()
     try:
         os.link(source, target)
     except OSError:
-        # Another disk, or a file system without hard links.
+        # Another disk, or a file system without hard links; the times are kept.
         shutil.copy2(source, target)
 
 
@@ -233,12 +243,8 @@ def _with(split: Split, chosen: Sequence[str], simulated: Sequence[str]) -> Spli
 def _compared(before: Errors, after: Errors, clock: Errors, told: dict[str, Any]) -> dict[str, Any]:
     return {
         "rmse": after.interval().to_json(),
-        "difference": rmse_difference(before, after).to_json(),
+        "difference": before.difference(after).to_json(),
         "gain": skill_gain(before, after, clock).to_json(),
         "val_rmse": told["val_rmse"],
         "seconds": told["seconds"],
     }
-
-
-def _end(value: float | None) -> float:
-    return float("nan") if value is None else value

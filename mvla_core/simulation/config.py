@@ -78,6 +78,8 @@ class SimulationConfig:
     """"keyboard": one key at a time, as on the real robot; "continuous": any velocity up to the cruising speed."""
     combos: tuple[tuple[float, float], ...] = ()
     """The (linear_x, linear_y) in m/s that the keys give, without the stop; empty for the robot's own keys."""
+    action_dims: int = 2
+    """2 writes linear_x and linear_y; 3 writes angular_z too, as 0, to be used beside a robot that records three."""
     dart: float = 0.0
     """Standard deviation of the noise on executed actions as a share of the speed, 0 to 1; labels stay clean (DART)."""
     shoves: float = 0.0
@@ -99,6 +101,7 @@ class SimulationConfig:
         _whole("count", self.count, 1, MAX_EPISODES, "episodes")
         _whole("seed", self.seed, 0, 2**31 - 1, "any whole number")
         _whole("image_size", self.image_size, 16, 1024, "pixels")
+        _whole("action_dims", self.action_dims, 2, 3, "axes")
         _whole("furniture", self.furniture, 0, 12, "pieces")
         _whole("clutter", self.clutter, 0, 12, "things")
         if self.image_width is not None:

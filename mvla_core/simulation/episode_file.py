@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mvla_core.episodes.writer import write_episode
 from mvla_core.errors import SimulationError
 from mvla_core.schema import ActionSpace
@@ -33,12 +35,14 @@ def write_drive(path: Path, config: SimulationConfig, index: int, scene: Scene, 
     Raises:
         SimulationError: The file cannot be written, for example because the disk is full.
     """
+    # The drivers command two axes; where a third one is recorded, the robot never turned.
+    turns = np.zeros((len(recorded.actions), config.action_dims - recorded.actions.shape[1]), np.float32)
     try:
         write_episode(
             path,
             recorded.frames,
-            recorded.actions,
-            action_space=ActionSpace.default(recorded.actions.shape[1]),
+            np.hstack([recorded.actions, turns]),
+            action_space=ActionSpace.default(config.action_dims),
             instruction=scene.instruction,
             attributes={"episode_name": path.stem, **_attributes(config, index, scene, recorded)},
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ class Journal:
         """
         journal = cls.look(folder, dataset, config)
         if not (folder / FILE_NAME).exists():
-            write_text(folder / FILE_NAME, json.dumps(_settings(config)) + "\n")
+            write_text(folder / FILE_NAME, json.dumps(settings_of(config)) + "\n")
         return journal
 
     @classmethod
@@ -69,16 +69,8 @@ class Journal:
                     "choose another name, so that the two are not mixed."
                 )
             return cls(folder)
-        lines = _all_lines(path)
-        found = next(lines, {})
-        # What a journal of an earlier release does not name was not there to be set: it stood at its default.
-        usual = SimulationConfig().to_json()
-        differing = [
-            f"{key} {found.get(key, usual.get(key))} instead of {value}"
-            for key, value in _settings(config).items()
-            if found.get(key, usual.get(key)) != value
-        ]
-        if differing:
+        lines = all_lines(path)
+        if differing := differing_settings(next(lines, {}), config):
             raise UserInputError(
                 f"The data set '{dataset}' was simulated with other settings ({'; '.join(differing)}); "
                 "choose another name, or the same settings to go on with it."
@@ -96,14 +88,26 @@ class Journal:
         self.records[record.index] = record
 
 
-def _settings(config: SimulationConfig) -> dict[str, Any]:
+def settings_of(config: SimulationConfig) -> dict[str, Any]:
     """What two recordings have to share to be one data set: everything but the number of episodes."""
     settings = {"world_version": WORLD_VERSION, **config.to_json()}
     del settings["count"]
     return settings
 
 
-def _all_lines(path: Path) -> Iterator[dict[str, Any]]:
+def differing_settings(found: Mapping[str, Any], config: SimulationConfig) -> list[str]:
+    """What the first line of a journal tells otherwise than the settings, each as part of a sentence."""
+    # What a journal of an earlier release does not name was not there to be set: it stood at its default.
+    usual = SimulationConfig().to_json()
+    return [
+        f"{key} {found.get(key, usual.get(key))} instead of {value}"
+        for key, value in settings_of(config).items()
+        if found.get(key, usual.get(key)) != value
+    ]
+
+
+def all_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Every whole line of a journal, whatever its size; none of one that is not there."""
     offset = 0
     while True:
         lines, following = read_json_lines(path, offset)

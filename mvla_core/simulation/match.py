@@ -20,7 +20,7 @@ from mvla_core.episodes.reader import open_episode
 from mvla_core.errors import SimulationError, UserInputError
 from mvla_core.layout import DataRoot
 from mvla_core.progress import SILENT, Progress
-from mvla_core.schema import LINEAR_X, LINEAR_Y, EpisodeInfo
+from mvla_core.schema import ANGULAR_Z, LINEAR_X, LINEAR_Y, ActionSpace, EpisodeInfo
 from mvla_core.simulation.config import TOP_SPEED, SimulationConfig
 from mvla_core.simulation.sampling import sample_scene
 from mvla_core.simulation.world import World
@@ -154,7 +154,14 @@ def _match_actions(report: _Report, first: EpisodeInfo, actions: npt.NDArray[np.
             "in m/s; its own keys are kept."
         )
         return TOP_SPEED
-    turn = space.column("angular_z")
+    if space == ActionSpace.default(3):
+        report.take("Three axes, linear_x, linear_y and angular_z; the last one is written as 0.", action_dims=3)
+    elif space != ActionSpace.default(2):
+        report.unmatched.append(
+            f"The axes {', '.join(space.names)} in {', '.join(space.units)}: the simulator writes linear_x, linear_y and "
+            "angular_z, or the first two alone, in m/s and rad/s and in this order."
+        )
+    turn = space.column(ANGULAR_Z.name)
     if turn is not None and np.any(np.abs(actions[:, turn]) > 1e-3):
         report.unmatched.append("The turns: the simulated expert keeps its heading and moves sideways instead.")
     moves: Doubles = np.asarray(np.round(actions[:, columns], 4) + 0.0, np.float64)

@@ -24,9 +24,10 @@ from mvla_core.simulation.config import SimulationConfig
 from mvla_core.simulation.disturbance import Disturbance
 from mvla_core.simulation.episode_file import episode_name, write_drive
 from mvla_core.simulation.expert import SCRIPT_INTERVAL_S, SCRIPT_PLACEMENT, SCRIPT_SIDE, Expert, Script
+from mvla_core.simulation.failures import FailureSet, failure_name
 from mvla_core.simulation.gl_renderer import check_renderer
 from mvla_core.simulation.journal import EpisodeRecord, Journal
-from mvla_core.simulation.labels import FAILURES_SUFFIX, exclude_failures, tag_episodes
+from mvla_core.simulation.labels import tag_shoved
 from mvla_core.simulation.pool import run_in_order
 from mvla_core.simulation.rollout import Drive, drive
 from mvla_core.simulation.sampling import sample_scene
@@ -35,6 +36,8 @@ from mvla_core.simulation.scene import Scene, Side
 from mvla_core.simulation.world import Driver, World
 
 MAX_DRAWS = 100
+END_FRAMES = 200
+"""Frames beyond the settings' after which a drive that is judged without regard to its length has failed."""
 NOT_FAILURES = ("no_way", "too_long", "too_short")
 """Reasons for a new draw that are none of the expert's failures."""
 
@@ -130,20 +133,20 @@ def simulate_episodes(
         count=count, seed=seed, image_size=image_size, renderer=renderer, script=script, **settings
     )
     check_renderer(config.renderer)
+    failures = FailureSet(root, dataset, config) if config.keep_failures else None
+    if failures is not None:
+        failures.open(Journal.look(root.dataset(dataset), dataset, config).records)
     journal = Journal.open(root.dataset(dataset), dataset, config)
-    failures = root.dataset(f"{dataset}{FAILURES_SUFFIX}") if config.keep_failures else None
     tasks = [EpisodeTask(config, index, journal.folder, failures) for index in range(count) if not journal.has(index)]
     kept = count - len(tasks)
     done = kept
     progress.emit("progress", done=done, total=count, message="episodes")
     for record in run_in_order(record_episode, tasks, workers, progress):
+        tag_shoved(root, dataset, record)
         journal.add(record)
         done += 1
         progress.emit("progress", done=done, total=count, message="episodes")
     records = [journal.records[index] for index in range(count)]
-    tag_episodes(root, dataset, records)
-    if failures is not None:
-        exclude_failures(root, failures)
     return SimulationSummary(
         dataset=dataset,
         episodes=len(records),
@@ -154,7 +157,7 @@ def simulate_episodes(
         redrawn=dict(sum((Counter(record.redrawn) for record in records), Counter())),
         scenarios=dict(sorted(Counter(record.scenario for record in records if record.scenario).items())),
         shoved=sum(record.shoved for record in records),
-        failures=failures.name if failures is not None and any(failures.glob("*.h5")) else "",
+        failures=failures.name if failures is not None and not failures.is_empty else "",
     )
 
 
@@ -165,8 +168,8 @@ class EpisodeTask:
     config: SimulationConfig
     index: int
     folder: Path
-    failures: Path | None = None
-    """Where failed drives are written; None where they are not kept."""
+    failures: FailureSet | None = None
+    """Where failed drives are kept; None where they are not."""
 
 
 def record_episode(task: EpisodeTask) -> EpisodeRecord:
@@ -188,9 +191,9 @@ def record_episode(task: EpisodeTask) -> EpisodeRecord:
         write_drive(path, config, index, scene, recorded)
     if task.failures is not None:
         for attempt, reason, failed in accepted.failed:
-            name = f"{episode_name(config.seed, index)}_{failed.scenario_label}_failed{attempt}_{reason}.h5"
-            if not (task.failures / name).exists():
-                write_drive(task.failures / name, config, index, failed, drive_scene(config, index, failed))
+            name = failure_name(config.seed, index, attempt, reason, failed)
+            if not task.failures.has(name):
+                task.failures.keep(index, name, reason, failed, drive_scene(config, index, failed))
     outcome = recorded.outcome
     return EpisodeRecord(
         index,
@@ -308,6 +311,21 @@ def rehearse(config: SimulationConfig, index: int, attempt: int = 0, world: Worl
     return Rehearsal(scene, tried, tried.outcome.failure or too_short)
 
 
+def first_end(config: SimulationConfig, index: int, world: World | None = None) -> str:
+    """How the expert's drive through the first draw of an episode's scene ends: "no_way", its failure, or "" for a success.
+
+    That it would be recorded or not for its length does not matter: a drive that was too long goes on for `END_FRAMES` more, and
+    one that has not ended by then has failed. This is the figure to judge the expert by; `rehearse` alone would count a drive
+    that was broken off as neither.
+    """
+    tried = rehearse(config, index, 0, world)
+    if tried.refused in ("", "too_short"):
+        return ""
+    if tried.refused != "too_long":
+        return tried.refused
+    return drive_scene(config, index, tried.scene, draw=False, world=world, longer=END_FRAMES).outcome.failure
+
+
 def scene_seed(seed: int, index: int, attempt: int) -> int:
     """The seed of one draw of one episode, 0 to 2**32 - 1."""
     return int(np.random.SeedSequence((seed, index, attempt)).generate_state(1)[0])
@@ -333,8 +351,11 @@ def preview(seed: int, *, side: Side = "left", config: SimulationConfig | None =
     """
     config = config or SimulationConfig()
     world = World(*config.image_shape, renderer=config.renderer)
-    world.reset(sample_scene(seed, side, config))
-    return world.frame()
+    try:
+        world.reset(sample_scene(seed, side, config))
+        return world.frame()
+    finally:
+        world.close()
 
 
 def drives(config: SimulationConfig, *, draw: bool = False) -> Iterator[Drive]:

@@ -17,6 +17,7 @@ from mvla_core.layout import DataRoot
 from mvla_core.simulation.record import simulate_episodes
 
 from .conftest import Server, start_server
+from .waiting import eventually, steady, whole
 
 pytestmark = pytest.mark.browser
 
@@ -38,7 +39,7 @@ def sources(page: Page) -> list[str]:
 
 def choose(page: Page, label: str, option: str) -> None:
     """Choose in a box by what is typed into it, once the page is whole: what is drawn again closes an open list."""
-    expect(page.locator('[data-testid="stApp"]')).to_have_attribute("data-test-script-state", "notRunning")
+    whole(page)
     box = page.get_by_role("combobox", name=label)
     box.scroll_into_view_if_needed()
     box.focus()
@@ -54,7 +55,8 @@ def test_from_a_ready_recipe_to_a_comparison(server: Server, page: Page) -> None
     expect(pictures).to_have_count(6)
     expect(page.get_by_text("Not saved yet").first).to_be_visible()
     expect(page.locator(".st-key-augmentation_actions .js-plotly-plot").first).to_be_visible()
-    before, after = sources(page)[:2]
+    whole(page)
+    before, after = steady(page, lambda: sources(page)[:2])
     assert before != after
 
     # A second step, whose slider is moved by keys: the copies change, the recorded frames stay.
@@ -62,7 +64,8 @@ def test_from_a_ready_recipe_to_a_comparison(server: Server, page: Page) -> None
     slider = page.get_by_role("slider", name="Brightness").first
     expect(slider).to_be_visible()
     expect(pictures.nth(1)).not_to_have_attribute("src", after)
-    with_light = sources(page)[1]
+    whole(page)
+    with_light = steady(page, lambda: sources(page)[1])
     slider.press("End")
     expect(pictures.nth(1)).not_to_have_attribute("src", with_light)
     expect(pictures.nth(0)).to_have_attribute("src", before)
@@ -83,15 +86,22 @@ def test_from_a_ready_recipe_to_a_comparison(server: Server, page: Page) -> None
     page.keyboard.press("ArrowRight")
     expect(page.locator(".compare")).to_have_attribute("data-frames", "2 2")
     expect(page).to_have_url(re.compile(r"frame=2"))
-    told = [pane.locator(".told").inner_text() for pane in panes.all()]
-    assert told[0] != told[1]
-    assert {"left", "right"} <= set(re.findall("left|right", " ".join(told)))
-    link = page.url
-    page.goto(link)
+
+    def sides_told() -> bool:
+        told = panes.locator(".told").all_inner_texts()
+        return told[0] != told[1] and {"left", "right"} <= set(re.findall("left|right", " ".join(told)))
+
+    eventually(page, sides_told, "one pane drives left and its mirror right")
+    page.goto(page.url)
     expect(page.locator(".compare")).to_have_attribute("data-frames", "2 2")
-    views = [np.asarray(Image.open(io.BytesIO(each.screenshot()))) for each in page.locator(".pane .view").all()]
-    assert views[0].std() > 5
-    assert np.abs(views[0].astype(int).mean() - views[1].mean()) > 5, "the light differs"
+
+    def light_differs() -> bool:
+        one, other = (
+            np.asarray(Image.open(io.BytesIO(each.screenshot()))) for each in page.locator(".pane .view").all()
+        )
+        return bool(one.std() > 5 and np.abs(one.astype(int).mean() - other.mean()) > 5)
+
+    eventually(page, light_differs, "a picture is drawn in both panes, and the light differs")
 
     # The training form offers it and says what it adds.
     page.goto(f"{server.url}/train?dataset=lab")

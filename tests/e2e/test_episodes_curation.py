@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from mvla_core.layout import DataRoot
 
 from .conftest import Server, start_server
 from .test_episodes_player import NAMES, record
+from .waiting import settled
 
 pytestmark = pytest.mark.browser
 
@@ -31,14 +30,6 @@ def root(tmp_path: Path) -> DataRoot:
 
 def said(root: DataRoot) -> Annotations:
     return load_annotations(root, named_dataset(root, "lab"))
-
-
-def settled(page: Page, read: Callable[[], object], expected: object) -> object:
-    """What was written, once it is as expected or 10 s have passed: the player shows a change before the server writes it."""
-    deadline = time.monotonic() + 10
-    while (found := read()) != expected and time.monotonic() < deadline:
-        page.wait_for_timeout(100)
-    return found
 
 
 def what_is_kept(root: DataRoot) -> tuple[object, ...]:
@@ -170,10 +161,11 @@ def test_many_at_once_versions_and_export(repository: Path, root: DataRoot, page
         page.get_by_role("textbox", name="Value").press("Enter")
         page.get_by_role("button", name="Apply to 2 episodes").click()
         expect(page.get_by_text("2 excluded")).to_be_visible()
-        assert {note.excluded_reason for note in said(root).notes.values()} == {"too dark"}
+        reasons = settled(page, lambda: {note.excluded_reason for note in said(root).notes.values()}, {"too dark"})
+        assert reasons == {"too dark"}
         page.get_by_role("button", name="Undo", exact=True).click()
         expect(page.get_by_text("2 excluded")).to_be_hidden()
-        assert not said(root).notes, "one undo takes back the whole step"
+        assert settled(page, lambda: dict(said(root).notes), {}) == {}, "one undo takes back the whole step"
 
         page.get_by_role("textbox", name="Title of the version").fill("first look")
         page.get_by_role("textbox", name="Title of the version").press("Enter")

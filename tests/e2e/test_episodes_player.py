@@ -16,6 +16,7 @@ from mvla_core.layout import DataRoot
 from mvla_core.schema import ActionSpace
 
 from .conftest import Server, start_server
+from .waiting import repeat_until
 
 pytestmark = pytest.mark.browser
 
@@ -103,7 +104,7 @@ def test_playing_looping_and_speed(player: Locator, page: Page) -> None:
     page.keyboard.press("l")
     for _ in range(2):
         page.keyboard.press(".")
-    assert player.locator(".speed select").input_value() == "4"
+    expect(player.locator(".speed select")).to_have_value("4")
     page.keyboard.press("Space")
     expect(player.locator("button.play")).to_have_attribute("aria-label", "Pause")
     # The loop has begun again: the position is before where it was.
@@ -125,16 +126,20 @@ def test_help_tells_the_keys(player: Locator, page: Page) -> None:
 
 @pytest.mark.parametrize("part", [".chart", ".strip"])
 def test_dragging_scrubs(player: Locator, page: Page, part: str) -> None:
-    canvas = player.locator(part)
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    assert box is not None
-    middle = box["y"] + box["height"] / 2
-    page.mouse.move(box["x"] + 0.3 * box["width"], middle)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 0.7 * box["width"], middle, steps=5)
-    page.mouse.move(box["x"] + box["width"] - 1, middle, steps=5)
-    page.mouse.up()
+    canvas, where = player.locator(part), player.locator("output.where")
+
+    def drag() -> None:
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        assert box is not None
+        middle = box["y"] + box["height"] / 2
+        page.mouse.move(box["x"] + 0.3 * box["width"], middle)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.7 * box["width"], middle, steps=5)
+        page.mouse.move(box["x"] + box["width"] - 1, middle, steps=5)
+        page.mouse.up()
+
+    repeat_until(page, drag, lambda: "frame 40 of 40" in where.inner_text(), "dragging does not scrub to the end")
     at(player, 40)
 
 

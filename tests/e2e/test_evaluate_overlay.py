@@ -21,8 +21,12 @@ from mvla_core.layout import DataRoot
 from mvla_core.simulation.record import simulate_episodes
 
 from .conftest import Server, start_server
+from .waiting import steady, whole
 
 pytestmark = pytest.mark.browser
+
+ANSWER_LIMIT_MS = 240_000
+"""Of the first answer, for which a worker loads the policy."""
 
 
 def work(repository: Path, root: DataRoot, *arguments: str) -> None:
@@ -40,7 +44,7 @@ def server(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """A trained and evaluated run, and a copy of it whose predictions err more."""
     folder = tmp_path_factory.mktemp("overlay")
     root = DataRoot(folder / "data")
-    simulate_episodes(root, "lab", count=12, seed=3, image_size=64)
+    simulate_episodes(root, "lab", count=20, seed=3, image_size=64)
     work(repository, root, "train", "lab", "--preset", "tiny", "--epochs", "1")
     (run_id,) = [path.name for path in root.runs.iterdir() if not path.name.startswith(".")]
     work(repository, root, "evaluate", run_id)
@@ -59,7 +63,7 @@ def server(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     queue = JobQueue(root)
     for job in queue.active():
         queue.request_stop(job.id)
-        queue.wait(job.id, timeout_s=30)
+        queue.wait(job.id, timeout_s=120)
 
 
 @pytest.fixture
@@ -85,7 +89,7 @@ def test_keys_lead_to_the_worst_moments_and_the_address_keeps_the_frame(
 ) -> None:
     buttons = overlay.locator(".worst button")
     expect(buttons.first).to_contain_text(re.compile(r"frame \d+ · \d"))
-    worst = [int((text or "").split()[1]) - 1 for text in buttons.all_text_contents()]
+    worst = [int(text.split()[1]) - 1 for text in steady(page, buttons.all_text_contents)]
     overlay.focus()
     page.keyboard.press("n")
     expect(overlay).to_have_attribute("data-frame", str(worst[0]))
@@ -109,14 +113,14 @@ def test_numbers_and_switches(overlay: Locator, page: Page, server: Server, run_
     page.keyboard.press("End")
     last = int(found.last_frames[-1])
     expect(overlay).to_have_attribute("data-frame", str(last))
-    cells = overlay.locator(".values tbody tr").first.locator("td").all_text_contents()
-    assert cells[:2] == [f"{found.target[-1, 0, 0]:.2f}", f"{found.predicted[-1, 0, 0]:.2f}"]
+    cells = overlay.locator(".values tbody tr").first.locator("td")
+    expect(cells.nth(0)).to_have_text(f"{found.target[-1, 0, 0]:.2f}")
+    expect(cells.nth(1)).to_have_text(f"{found.predicted[-1, 0, 0]:.2f}")
     page.keyboard.press("s")
     expect(overlay.locator(".step select")).to_have_value("2")
-    later = overlay.locator(".values tbody tr").first.locator("td").nth(1)
-    expect(later).to_have_text(f"{found.predicted[-2, 1, 0]:.2f}")
+    expect(cells.nth(1)).to_have_text(f"{found.predicted[-2, 1, 0]:.2f}")
     for key, name in (("f", "fans"), ("b", "band"), ("a", "arrow"), ("l", "loop")):
-        before = overlay.locator(f"[data-act={name}]").get_attribute("aria-pressed")
+        before = steady(page, lambda name=name: overlay.locator(f"[data-act={name}]").get_attribute("aria-pressed"))
         page.keyboard.press(key)
         expect(overlay.locator(f"[data-act={name}]")).to_have_attribute(
             "aria-pressed", "false" if before == "true" else "true"
@@ -129,6 +133,7 @@ def test_numbers_and_switches(overlay: Locator, page: Page, server: Server, run_
 
 
 def test_two_runs_share_the_scrubber(overlay: Locator, page: Page, run_id: str) -> None:
+    whole(page)
     page.get_by_test_id("stMultiSelect").locator("input").first.click()
     page.get_by_role("option").first.click()
     expect(overlay).to_have_attribute("data-runs", "2")
@@ -140,10 +145,12 @@ def test_two_runs_share_the_scrubber(overlay: Locator, page: Page, run_id: str) 
 def test_another_instruction_is_asked_and_follows_the_frames(overlay: Locator, page: Page) -> None:
     swap = overlay.locator(".swap")
     swap.locator(".chips button").first.click()
-    expect(swap.locator(".swap-said")).to_contain_text("The other instruction changes linear_x by", timeout=120_000)
+    expect(swap.locator(".swap-said")).to_contain_text(
+        "The other instruction changes linear_x by", timeout=ANSWER_LIMIT_MS
+    )
     expect(swap.locator(".swap-shown figure")).to_have_count(3)
     expect(swap.locator("figcaption").nth(2)).to_contain_text("m apart")
-    began = frame_of(overlay)
+    began = steady(page, lambda: frame_of(overlay))
     overlay.focus()
     page.keyboard.press("ArrowRight")
     expect(swap).to_have_attribute("data-frame", str(began + 1))

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from mvla_core.jobs.folders import new_job_folder
 from mvla_core.jobs.model import Job
@@ -19,8 +19,9 @@ from mvla_core.jobs.queue import JobQueue
 from mvla_core.layout import DataRoot
 
 from .conftest import Server, start_server
+from .waiting import eventually, whole
 
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 STAND_IN = """
 window.rung = []; window.asked = 0;
 window.Notification = class {
@@ -44,6 +45,12 @@ def doomed(server: Server, title: str) -> Job:
     """A job that fails by itself after a second or two: a report on a run that there is not."""
     config = {"run_id": f"nowhere-{time.time_ns()}", "lang": "en"}
     return JobQueue(server.root).submit("report", new_job_folder(server.root, "report"), config, title=title)
+
+
+def heard(page: Page, job: Job) -> bool:
+    """Whether the bell of a page was told that a job ended, whether or not it rang."""
+    seen = page.evaluate("[...(window[Symbol.for('mvla.bell')]?.seen ?? [])]")
+    return any(identity.startswith(f"{job.id}.") for identity in seen)
 
 
 @pytest.mark.browser
@@ -74,8 +81,10 @@ def test_bell_asks_by_a_click_only_and_rings_once_in_two_tabs(server: Server, br
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(server.url)
         expect(page.get_by_role("button", name="Tell me when a job ends")).to_be_visible()
-    JobQueue(server.root).wait(doomed(server, "unheard").id, PATIENCE_S)
-    pages[0].wait_for_timeout(3000)
+        whole(page)
+    unheard = JobQueue(server.root).wait(doomed(server, "unheard").id, PATIENCE_S)
+    for page in pages:
+        eventually(page, lambda page=page: heard(page, unheard), "the page was not told that the job ended", PATIENCE_S)
     assert [page.evaluate("window.asked + window.rung.length") for page in pages] == [0, 0]
     pages[0].get_by_role("button", name="Tell me when a job ends").click()
     expect(pages[0].get_by_role("button", name="Told when a job ends")).to_have_attribute("aria-pressed", "true")
@@ -85,10 +94,12 @@ def test_bell_asks_by_a_click_only_and_rings_once_in_two_tabs(server: Server, br
     expect(pages[1].get_by_role("button", name="Told when a job ends")).to_be_visible()
     pages[0].reload()
     expect(pages[0].get_by_role("button", name="Told when a job ends")).to_be_visible()
+    for page in pages:
+        whole(page)
     title = "<img src=x onerror=alert(1)>"
-    job = doomed(server, title)
-    JobQueue(server.root).wait(job.id, PATIENCE_S)
-    pages[0].wait_for_timeout(6000)
+    job = JobQueue(server.root).wait(doomed(server, title).id, PATIENCE_S)
+    for page in pages:
+        eventually(page, lambda page=page: heard(page, job), "the page was not told that the job ended", PATIENCE_S)
     rung = [ring for page in pages for ring in page.evaluate("window.rung")]
     assert [ring[0] for ring in rung] == [f"{title}: failed"]
     assert "nowhere" in rung[0][1]

@@ -76,9 +76,7 @@ def test_a_pointer_reads_the_stored_loss(offline: Page, files: dict[str, Path]) 
     expect(tip).to_have_text("Epoch 2 · validation: 0.310")
     figure.press("Escape")
     expect(tip).to_be_hidden()
-    box = figure.bounding_box()
-    assert box is not None
-    offline.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    figure.hover()
     expect(tip).to_have_text(re.compile(r"^Epoch \d+ · (training|validation): 0\.\d+$"))
 
 

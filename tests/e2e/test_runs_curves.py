@@ -20,6 +20,7 @@ from mvla_core.runs.predictions import WatchedEpisode, write_epoch, write_watche
 from mvla_core.training.recipe import Recipe
 
 from .conftest import Server, start_server
+from .waiting import repeat_until, steady
 
 pytestmark = pytest.mark.browser
 
@@ -84,9 +85,21 @@ def drag(page: Page, canvas: Locator, begin: float, end: float) -> None:
     page.mouse.up()
 
 
-def low_and_high(curves: Locator) -> tuple[float, float]:
-    low, high = (curves.get_attribute("data-zoom") or "").split()
+def low_and_high(page: Page, curves: Locator) -> tuple[float, float]:
+    """The zoom, once it has come to rest."""
+    low, high = steady(page, lambda: curves.get_attribute("data-zoom") or "").split()
     return float(low), float(high)
+
+
+def drag_to_zoom(page: Page, curves: Locator, begin: float, end: float) -> None:
+    """Drag over the chart until that has zoomed: it may move under the pointer while the page is drawn."""
+    chart = curves.locator("canvas.chart")
+    before = curves.get_attribute("data-zoom") or ""
+
+    def zoomed() -> bool:
+        return (curves.get_attribute("data-zoom") or "") not in ("", before)
+
+    repeat_until(page, lambda: drag(page, chart, begin, end), zoomed, "dragging does not zoom")
 
 
 def test_curves_stream_and_the_zoom_stays(server: Server, page: Page) -> None:
@@ -101,28 +114,33 @@ def test_curves_stream_and_the_zoom_stays(server: Server, page: Page) -> None:
     expect(curves.locator("canvas.plot")).to_have_count(4)
 
     # A zoom by dragging, and what streams in afterwards does not move it.
-    drag(page, chart, 0.5, 0.8)
+    drag_to_zoom(page, curves, 0.5, 0.8)
     expect(curves.get_by_role("button", name="Reset zoom")).to_be_visible()
-    before = low_and_high(curves)
+    before = low_and_high(page, curves)
     train_epoch(run, 3)
     expect(chart).to_have_attribute("data-points", str(3 * STEPS + 6))
-    assert low_and_high(curves) == before
+    assert low_and_high(page, curves) == before
     # Shift and drag move it by what was dragged; a double click shows everything again.
     page.keyboard.down("Shift")
-    drag(page, chart, 0.5, 0.7)
+    drag_to_zoom(page, curves, 0.5, 0.7)
     page.keyboard.up("Shift")
-    moved = low_and_high(curves)
+    moved = low_and_high(page, curves)
     assert moved[0] < before[0]
     assert moved[1] - moved[0] == pytest.approx(before[1] - before[0], abs=2e-3)
     chart.dblclick()
     expect(curves).to_have_attribute("data-zoom", "")
 
     # Hovering over one panel tells the values of all.
-    box = chart.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + box["width"] - 14, box["y"] + 60)
-    for legend in curves.locator(".panel .legend").all():
-        expect(legend).to_contain_text(re.compile(r"-?\d"))
+    legends = curves.locator(".panel .legend")
+
+    def hover() -> None:
+        page.mouse.move(1, 1)
+        chart.hover(position={"x": chart.evaluate("canvas => canvas.clientWidth") - 14, "y": 60})
+
+    def told() -> bool:
+        return all(re.search(r"\d", text) for text in legends.all_inner_texts())
+
+    repeat_until(page, hover, told, "hovering over one panel does not tell the values of all")
     # The same with keys alone.
     page.mouse.move(1, 1)
     chart.focus()
@@ -135,8 +153,8 @@ def test_curves_stream_and_the_zoom_stays(server: Server, page: Page) -> None:
 
     # Another axis; smoothing; then a loss that is no number is told in words.
     curves.get_by_role("button", name="step", exact=True).click()
-    drag(page, chart, 0.4, 0.9)
-    assert low_and_high(curves)[1] > 20
+    drag_to_zoom(page, curves, 0.4, 0.9)
+    assert low_and_high(page, curves)[1] > 20
     curves.locator(".smooth input").fill("0.6")
     expect(curves.locator(".warn")).to_be_hidden()
     train_epoch(run, 4, diverged=True)
@@ -182,9 +200,11 @@ def test_compare_delete_and_restore(server: Server, page: Page) -> None:
     expect(page.get_by_text("Bin: 1 deleted run")).to_have_count(0)
     expect(page).to_have_url(re.compile(f"run={MORE}"))
     assert server.root.run(MORE).path.is_dir()
+    # On a page of its own, where what was opened before is closed again.
+    page.goto(f"{server.url}/runs?run={MORE}")
+    page.get_by_text("Tags, note, archive, delete").click()
     link = page.get_by_role("link", name="Metrics as CSV")
-    if not link.is_visible():
-        page.get_by_text("Tags, note, archive, delete").click()
+    expect(link).to_be_visible()
     answer = page.request.get(f"{server.url}{link.get_attribute('href')}")
     assert answer.headers["content-disposition"].startswith("attachment")
     assert answer.text().count("\n") == 4 * STEPS + 4 + 1

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from mvla_core.errors import SimulationError, UserInputError
 from mvla_core.simulation.config import SimulationConfig, scenario_counts
 from mvla_core.simulation.expert import Expert
 from mvla_core.simulation.planner import clearance
-from mvla_core.simulation.record import NOT_FAILURES, drawn_scene, rehearse
+from mvla_core.simulation.record import drawn_scene, first_end, rehearse
 from mvla_core.simulation.rollout import judge
 from mvla_core.simulation.sampling import sample_scene
 from mvla_core.simulation.scenarios import ALL_SCENARIOS, matrix_from_texts, parse_scenario, scenario_of
@@ -113,13 +114,21 @@ def test_another_goal() -> None:
 
 
 def succeeds(name: str, episodes: int, **changed: object) -> Counter[str]:
-    """How the expert's first draws of a scenario end; draws that would not be recorded for their length count as good."""
+    """How the expert's first draws of a scenario end, long ones driven on to their end."""
     config = SimulationConfig(seed=11, scenarios=((name, 1),), **changed)  # type: ignore[arg-type]
-    world, ends = World(16), Counter[str]()
-    for index in range(episodes):
-        refused = rehearse(config, index, 0, world).refused
-        ends["" if refused in NOT_FAILURES and refused != "no_way" else refused] += 1
-    return ends
+    world = World(16)
+    return Counter(first_end(config, index, world) for index in range(episodes))
+
+
+def test_a_long_drive_is_judged_by_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drive that is too long to be recorded is no success by that alone: an expert that never stops has failed."""
+    config = SimulationConfig(seed=11, frames=(2, 8))
+    assert rehearse(config, 0).refused == "too_long"
+    assert first_end(config, 0) == ""
+    forever = np.array([0.01, 0.0], np.float32)
+    monkeypatch.setattr(Expert, "act", lambda self, world, frame: forever)
+    assert rehearse(config, 0).refused == "too_long"
+    assert first_end(config, 0) in ("wrong_side", "not_reached")
 
 
 @pytest.mark.parametrize("name", [*ALL_SCENARIOS, "target_2box"])
