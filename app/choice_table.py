@@ -43,8 +43,7 @@ def choose_row(
     """
     names: list[str] = rows.index.tolist()
     shown, remembered = f"shown_{parameter}", f"chosen_{parameter}"
-    # Another set of rows is another table: a stored position must not carry over to it.
-    key = f"table_{parameter}_{hash(tuple(names))}"
+    key = _table_key(parameter, names)
     wanted = st.query_params.get(parameter)
     if wanted not in names:
         wanted = st.session_state.get(remembered)
@@ -77,6 +76,20 @@ def choose_row(
     chosen = str(names[selected[0]] if selected and selected[0] < len(names) else names[first])
     st.session_state[shown] = st.session_state[remembered] = chosen
     return chosen
+
+
+def _table_key(parameter: str, names: Sequence[str]) -> str:
+    """A key that no table of other rows has had: a stored position must not carry over to it.
+
+    Rows that come back after others are a new table too. The browser still knows the position of the old one, and would tell
+    it as if the user had chosen it anew.
+    """
+    before = f"rows_{parameter}"
+    held, number = st.session_state.get(before, ((), 0))
+    if held != tuple(names):
+        number += 1
+        st.session_state[before] = (tuple(names), number)
+    return f"table_{parameter}_{number}"
 
 
 def _selection(row: int) -> DataframeState:

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from app.figure_style import REFERENCE_LINE, compact
+from app.figure_style import REFERENCE_LINE, compact, interval_bars
 
 SUCCESS, FAILURE = "#1f8a70", "#d1495b"
 """Green and red that differ in lightness too, and are drawn as a full and a dotted line."""
@@ -67,14 +67,7 @@ def success_forest(suites: Mapping[str, Mapping[str, Any]]) -> go.Figure:
         mode="markers",
         name="policy",
         marker={"size": 11, "symbol": "diamond"},
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [one["high"] - one["value"] for one in found],
-            "arrayminus": [one["value"] - one["low"] for one in found],
-            "thickness": 2.2,
-            "width": 6,
-        },
+        error_x=interval_bars(*([one[end] for one in found] for end in ("value", "low", "high"))),
         customdata=[share_text(one) for one in found],
         hovertemplate="%{y}: %{customdata}<extra></extra>",
     )
@@ -138,14 +131,7 @@ def paired_forest(compared: Mapping[str, Mapping[str, Any]]) -> go.Figure:
             y=[SUITE_NAMES[name] for name in names],
             mode="markers",
             marker={"size": 11, "symbol": "diamond"},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [one["high"] - one["difference"] for one in found],
-                "arrayminus": [one["difference"] - one["low"] for one in found],
-                "thickness": 2.2,
-                "width": 6,
-            },
+            error_x=interval_bars(*([one[end] for one in found] for end in ("difference", "low", "high"))),
             customdata=[f"{one['trials']} worlds, McNemar p = {one['p_value']:.3f}" for one in found],
             hovertemplate="%{y}: %{x:+.0%}, %{customdata}<extra></extra>",
         )

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 
-from app.figure_style import REFERENCE_LINE, compact
+from app.figure_style import REFERENCE_LINE, compact, interval_bars
 
 ROW_PX = 34
 _MARGIN_PX = 90
@@ -49,14 +48,7 @@ def forest(
             y=[label for label, _ in known],
             mode="markers",
             marker={"size": 10, "symbol": "diamond"},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": np.subtract(highs, values),
-                "arrayminus": np.subtract(values, lows),
-                "thickness": 2.2,
-                "width": 6,
-            },
+            error_x=interval_bars(values, lows, highs),
             customdata=shown,
             hovertemplate="%{y}: %{customdata}<extra></extra>",
         )
@@ -103,14 +95,8 @@ def error_by_step(per_step: Sequence[Mapping[str, Any]], axes: Sequence[str]) ->
             value is not None and low is not None and high is not None
             for value, (low, high) in zip(values, ends, strict=True)
         ):
-            error = {
-                "type": "data",
-                "symmetric": False,
-                "array": [high - value for value, (_, high) in zip(values, ends, strict=True)],
-                "arrayminus": [value - low for value, (low, _) in zip(values, ends, strict=True)],
-                "thickness": 1.4,
-                "width": 4,
-            }
+            lows, highs = zip(*ends, strict=True)
+            error = interval_bars(values, lows, highs, thin=True)
         figure.add_scatter(x=steps, y=values, name=name, error_y=error)
     figure.update_traces(mode="lines+markers", hovertemplate="%{fullData.name}, step %{x}: %{y:.3f}<extra></extra>")
     figure.update_xaxes(title_text="step of the chunk (1 = the last seen frame)")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from app.figure_style import REFERENCE_LINE, compact
+from app.figure_style import REFERENCE_LINE, compact, interval_bars
 from mvla_core.evaluation.wording import lookup
 
 LOWEST_SKILL = -1.0
@@ -33,14 +33,7 @@ def skill_forest(baselines: Mapping[str, Mapping[str, Any]]) -> go.Figure:
             y=[lookup("en", f"baselines.{name}") for name in names],
             mode="markers",
             marker={"size": 11, "symbol": ["diamond" if low > 0 else "diamond-open" for low in lows]},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": np.subtract(highs, skills),
-                "arrayminus": np.subtract(skills, lows),
-                "thickness": 2.2,
-                "width": 7,
-            },
+            error_x=interval_bars(skills, lows, highs),
             customdata=[interval_text(value) for value in values],
             hovertemplate="%{y}: %{customdata}<extra></extra>",
         )

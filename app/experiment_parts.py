@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.figure_style import PLOT_CONFIG, REFERENCE_LINE, compact
+from app.figure_style import PLOT_CONFIG, REFERENCE_LINE, compact, interval_bars
 from app.job_view import active_jobs, job_card, job_for_run, launch
 from app.text import count, duration, plain
 from mvla_core.episodes.dataset import list_datasets
@@ -105,14 +105,7 @@ def scaling_figure(result: Mapping[str, Any]) -> go.Figure:
         y=[row["rmse"] for row in rows],
         mode="markers",
         marker={"size": 9, "color": _LINE},
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": [row["rmse_high"] - row["rmse"] for row in rows],
-            "arrayminus": [row["rmse"] - row["rmse_low"] for row in rows],
-            "thickness": 1.4,
-            "width": 4,
-        },
+        error_y=interval_bars(*([row[end] for row in rows] for end in ("rmse", "rmse_low", "rmse_high")), thin=True),
         name="trainings",
         customdata=[row["seed"] for row in rows],
         hovertemplate="%{x} episodes, seed %{customdata}: %{y:.3f} " + unit + "<extra></extra>",

@@ -21,6 +21,7 @@ from mvla_core.files import check_identifier
 from mvla_core.jobs.model import Job
 from mvla_core.jobs.queue import JobQueue
 from mvla_core.simulation.config import MAX_WORKERS, SimulationConfig, scenario_counts
+from mvla_core.simulation.failures import FailureSet
 from mvla_core.simulation.journal import Journal
 
 REASONS = {
@@ -99,6 +100,8 @@ def show_launch(settings: dict[str, Any], config: SimulationConfig, preview: Sce
     try:
         check_identifier(dataset, "data set name")
         journal = Journal.look(data_root().dataset(dataset), dataset, config)
+        if config.keep_failures:
+            FailureSet(data_root(), dataset, config).look(journal.records)
     except MvlaError as error:
         explain(error)
         return

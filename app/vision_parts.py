@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.figure_style import PLOT_CONFIG, REFERENCE_LINE, compact
+from app.figure_style import PLOT_CONFIG, REFERENCE_LINE, compact, interval_bars
 from app.job_view import active_jobs, job_card, launch, launched
 from app.language import PageText
 from app.places import EPISODES
@@ -77,12 +77,12 @@ def _explained(vision: VisionEvidence, text: PageText) -> go.Figure:
             x=[100 * each.value for each in values],
             y=[text.say(f"predictor.{name}") for name in names],
             orientation="h",
-            error_x={
-                "type": "data",
-                "array": [100 * (each.high - each.value) for each in values],
-                "arrayminus": [100 * (each.value - each.low) for each in values],
-                "thickness": 1.4,
-            },
+            error_x=interval_bars(
+                [100 * each.value for each in values],
+                [100 * each.low for each in values],
+                [100 * each.high for each in values],
+                thin=True,
+            ),
             marker_color=["#1b998b" if name.startswith("nearest") else "#8a9698" for name in names],
             hovertemplate="%{y}: %{x:.0f} %<extra></extra>",
         )

@@ -31,8 +31,9 @@ from mvla_core.policies.base import ActionPolicy, Instructions
 from mvla_core.policies.build import BuiltPolicy, Tokenise, build_base
 from mvla_core.policies.folder_exchange import PART, place
 from mvla_core.policies.instructions import to_english
-from mvla_core.policies.preprocessing import KEY, check_preprocessing, image_preprocessing, preprocessing_sentence
+from mvla_core.policies.preprocessing import check_preprocessing, image_preprocessing
 from mvla_core.policies.spec import PolicySpec
+from mvla_core.policies.stated_preprocessing import KEY, preprocessing_sentence
 from mvla_core.policies.weights import base_fingerprint, is_same_base
 from mvla_core.policies.whole import BASE, WEIGHTS, load_whole, save_whole
 from mvla_core.schema import EpisodeInfo

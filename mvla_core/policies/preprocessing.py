@@ -1,4 +1,4 @@
-"""What happens to a picture before a policy sees it, as its folder states it and as its base does it. Loads no torch by itself.
+"""What happens to a picture before a policy sees it, as its folder states it and as its base does it.
 
 `policy.json` holds it as `image_preprocessing`: "size" (height and width, or the shortest edge; null where nothing is resized) and
 "resampling" of the resizing, "crop" (height and width; null where nothing is cut off), "mean" and "std" of each colour with values
@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mvla_core.errors import PolicyError
+from mvla_core.policies.stated_preprocessing import KEY
 
 if TYPE_CHECKING:
     from mvla_core.policies.base import ActionPolicy
 
-KEY = "image_preprocessing"
-"""In `policy.json`."""
 _COMPACT_MEAN, _COMPACT_STD = 127 / 255, 128 / 255
 """EfficientNet-Lite0 takes (x - 127) / 128 of values from 0 to 255; a test compares this with what enters the network."""
 
@@ -67,22 +66,8 @@ def check_preprocessing(folder: Path, description: Mapping[str, Any], policy: Ac
         )
 
 
-def preprocessing_sentence(stored: Mapping[str, Any]) -> str:
-    """Say in words what `image_preprocessing` gave."""
-    size, crop = stored.get("size"), stored.get("crop")
-    steps = [f"resized to {_shape(size)} ({stored.get('resampling')})"] if size else ["not resized"]
-    if crop:
-        steps.append(f"cut to the middle {_shape(crop)}")
-    mean, std = (", ".join(f"{value:.4g}" for value in stored.get(name, ())) for name in ("mean", "std"))
-    return f"Pictures are {', '.join(steps)}, and normalised with mean {mean} and standard deviation {std} of values from 0 to 1."
-
-
 def _size(size: Any) -> list[int] | int:
     """Return height and width; the shortest edge alone where the other one follows from the picture."""
     if "shortest_edge" in size:
         return int(size["shortest_edge"])
     return [int(size["height"]), int(size["width"])]
-
-
-def _shape(size: list[int] | int) -> str:
-    return f"a shortest edge of {size}" if isinstance(size, int) else f"{size[0]} x {size[1]}"

@@ -14,7 +14,7 @@ import yaml
 from mvla_core.errors import RunError
 from mvla_core.files import read_json, write_text
 from mvla_core.layout import DataRoot, RunFolder
-from mvla_core.policies.preprocessing import KEY, preprocessing_sentence
+from mvla_core.policies.stated_preprocessing import KEY, preprocessing_sentence
 from mvla_core.readiness.assess import Readiness, assess
 from mvla_core.readiness.evidence import number, table
 from mvla_core.readiness.gates import LEVELS
@@ -129,8 +129,8 @@ def _description(config: Mapping[str, Any], policy: Mapping[str, Any]) -> str:
     return (
         f"A LoRA adapter with an LSTM head for the backbone `{of('backbone')}`. It sees {of('window_size')} frames and an "
         f"instruction and predicts {of('chunk_size')} actions: {actions or 'not stored'}; the first is the one for the last seen "
-        f"frame.{pictures}\n\nTrained on the data set `{config.get('dataset', '')}` with the preset `{config.get('preset', '')}`, seed "
-        f"{config.get('seed', 'not stored')}. The base weights are not part of this folder."
+        f"frame.{pictures}\n\nTrained on the data set `{config.get('dataset', '')}` with the preset `{config.get('preset', '')}`, "
+        f"seed {config.get('seed', 'not stored')}. The base weights are not part of this folder."
     )
 
 

@@ -18,8 +18,9 @@ from mvla_core.files import read_json, write_json
 from mvla_core.policies.adapter import load_policy, save_policy
 from mvla_core.policies.build import build_policy
 from mvla_core.policies.compact import IMAGE_SIZE, EfficientNetEncoder
-from mvla_core.policies.preprocessing import KEY, image_preprocessing, preprocessing_sentence
+from mvla_core.policies.preprocessing import image_preprocessing
 from mvla_core.policies.spec import PolicySpec
+from mvla_core.policies.stated_preprocessing import KEY, preprocessing_sentence
 
 
 def test_an_adapter_states_its_base_preprocessing_and_shows_it(
