@@ -10,7 +10,7 @@ import streamlit as st
 from app.evaluation_detail_figures import forest
 from app.figure_style import PLOT_CONFIG
 from app.session import data_root
-from app.text import plain
+from app.text import between, plain
 from mvla_core.errors import MvlaError
 from mvla_core.evaluation.paired import compare_runs
 from mvla_core.runs.listing import RunSummary
@@ -53,7 +53,7 @@ def compare_section(run: RunSummary, others: Sequence[RunSummary]) -> None:
             alt="Paired differences with intervals",
         )
     skill = found.skill.to_json()
-    ends = "no interval" if skill["low"] is None else f"95 %: {skill['low']:+.0%} to {skill['high']:+.0%}"
+    ends = between(skill["low"], skill["high"], "+.0%")
     st.caption(
         f"Skill of this run over the other {found.skill.value:+.0%} ({ends}); it has the lower error in {found.wins} of "
         f"{len(found.episodes)} common test episodes, {found.actions:,} actions."

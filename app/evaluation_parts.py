@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from app.evaluation_figures import interval_text
-from app.text import plain
+from app.text import between, plain
 from mvla_core.evaluation.wording import lookup
 
 _GOOD = frozenset({"learned"})
@@ -86,7 +86,7 @@ def show_metrics(results: Mapping[str, Any]) -> None:
             st.metric(
                 label,
                 format(metrics[key], form),
-                _between(intervals[key], form),
+                between(intervals[key]["low"], intervals[key]["high"], form),
                 delta_color="off",
                 delta_arrow="off",
                 border=True,
@@ -100,7 +100,7 @@ def show_metrics(results: Mapping[str, Any]) -> None:
         {
             "axis": f"{name} [{value['unit']}]",
             "RMSE": value["rmse"],
-            "95 %": _between(value, ".3f"),
+            "95 %": between(value["low"], value["high"], ".3f"),
             "MAE": value["mae"],
         }
         for name, value in metrics["per_axis"].items()
@@ -132,9 +132,3 @@ def show_baselines(baselines: Mapping[str, Mapping[str, Any]]) -> None:
         st.dataframe(
             pd.DataFrame(rows), hide_index=True, column_config=columns, alt="Baselines and the skill against them"
         )
-
-
-def _between(value: Mapping[str, Any], form: str) -> str:
-    if value["low"] is None or value["high"] is None:
-        return "no interval: too few episodes"
-    return f"95 %: {value['low']:{form}} to {value['high']:{form}}"

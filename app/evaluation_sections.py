@@ -13,7 +13,7 @@ from app.evaluation_detail_figures import error_by_step, forest, shift_ladder
 from app.evaluation_launch import full_suite_button
 from app.evaluation_parts import show_baselines, show_evidence, show_rules
 from app.figure_style import PLOT_CONFIG
-from app.text import count, plain
+from app.text import between, count, plain
 from mvla_core.evaluation.wording import lookup
 
 Results = Mapping[str, Any]
@@ -42,6 +42,7 @@ _SECTION_OF = {
     "history": INPUTS,
     "shift": SHIFT,
 }
+_FALLS = (("falls_off", "falls_off_at"), ("reaches_zero", "reaches_zero_at"))
 _NUMBER = st.column_config.NumberColumn(format="%.3f")
 
 
@@ -150,7 +151,7 @@ def _reliance(results: Results) -> None:
             if not found["measured"]:
                 st.metric(f"Reliance on {name}", "not measured", help=found["reason"], border=True, height="stretch")
                 continue
-            ends = "no interval" if found["low"] is None else f"95 %: {found['low']:.0%} to {found['high']:.0%}"
+            ends = between(found["low"], found["high"], ".0%")
             st.metric(
                 f"Reliance on {name}",
                 f"{found['value']:.0%}",
@@ -169,6 +170,7 @@ def _ablation_name(name: str) -> str:
         "pictures_noise": "noise for pictures",
         "pictures_frozen": "first picture frozen",
         "pictures_other": "another episode's pictures",
+        "pictures_moment": "another episode's pictures, another moment",
         "pictures_left_hidden": "left half hidden",
         "pictures_right_hidden": "right half hidden",
         "instruction_swap": "opposite instruction",
@@ -187,15 +189,14 @@ def _shift(results: Results) -> None:
         not_measured(results, "The shift ladder", "shift", reason)
         return
     rungs = ladder["rungs"]
-    falls = ladder.get("falls_off_at")
-    zero = ladder.get("reaches_zero_at")
+    falls, zero = (_rung_names(ladder, *names) for names in _FALLS)
     st.markdown(
-        f"**It falls off at: {plain(falls)}.** There its skill lies below anything that its undisturbed interval allows."
+        f"**It falls off at: {plain(falls)}.** Of each kind of change that is the weakest at which its skill is measurably lower."
         if falls
         else "**No rung is measurably worse than the undisturbed held-out part.**"
     )
     if zero:
-        st.markdown(f"From **{plain(zero)}** on it is no longer shown to beat the clock.")
+        st.markdown(f"It is no longer shown to beat the clock at: **{plain(zero)}**.")
     with st.container(border=True):
         st.plotly_chart(
             shift_ladder(rungs), key="shift_ladder", config=PLOT_CONFIG, alt="Skill on every rung of the shift ladder"
@@ -214,11 +215,15 @@ def _shift(results: Results) -> None:
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, column_config={"RMSE": _NUMBER}, alt="The rungs in numbers")
     extent = ladder.get("extent", {})
-    if extent.get("suite") == "quick":
-        st.caption(
-            f"Quick suite: pictures were disturbed in {extent.get('disturbed_episodes')} of {extent.get('of_episodes')} episodes."
-        )
-        full_suite_button(str(results["run_id"]), key="full_shift_more")
+    if extent:
+        st.caption(f"Pictures were disturbed in {extent['disturbed_episodes']} of {extent['of_episodes']} episodes.")
+
+
+def _rung_names(ladder: Mapping[str, Any], key: str, before: str) -> str:
+    """The rungs that a ladder names under a key; one of an earlier release names a single one under another key."""
+    if key in ladder:
+        return ", ".join(rung["text"] for rung in ladder[key])
+    return str(ladder.get(before) or "")
 
 
 def _errors(results: Results) -> None:
@@ -316,6 +321,11 @@ def _motion(results: Results) -> None:
             border=True,
             height="stretch",
         )
+    if "warm_ups" in latency:
+        st.caption(
+            f"{count(latency['predictions'], 'prediction')} timed after {latency['warm_ups']} that warm up; each encodes "
+            f"{count(latency['pictures'], 'new picture')}."
+        )
     if latency.get("frame_rate_hz"):
         st.caption(
             f"At {latency['frame_rate_hz']:.3g} frames a second there are {1000 / latency['frame_rate_hz']:.0f} ms for each."
@@ -337,7 +347,7 @@ def _motion_metric(label: str, found: Mapping[str, Any] | None, unit: str, form:
         reason = (found or {}).get("reason", "Evaluate again to measure it.")
         st.metric(label, "not measured", help=f"{hint} {reason}", border=True, height="stretch")
         return
-    ends = "no interval" if found.get("low") is None else f"95 %: {found['low']:{form}} to {found['high']:{form}}"
+    ends = between(found.get("low"), found.get("high"), form)
     st.metric(
         label,
         f"{found['value']:{form}}{unit}",

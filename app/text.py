@@ -29,3 +29,8 @@ def moment(seconds: float | None) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """A number with its noun: "1 episode", "1,200 episodes"."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def between(low: float | None, high: float | None, form: str) -> str:
+    """The ends of a 95 % interval, each in a format of Python's; says so where there is none."""
+    return "no interval: too few episodes" if low is None or high is None else f"95 %: {low:{form}} to {high:{form}}"

@@ -151,7 +151,10 @@ class Desk:
             first = {name: trim[0] if trim else 0 for name, trim in trims.items()}
             spread = None
             if run.evaluation_results.is_file():
-                spread = np.array(load_results(run)["actions"]["spread"], dtype=np.float64)
+                actions = load_results(run)["actions"]
+                # Results of earlier releases do not say which axes vary.
+                varies = actions.get("varies", [True] * len(actions["spread"]))
+                spread = np.where(varies, np.array(actions["spread"], dtype=np.float64), np.nan)
             self._runs[run_id, stamp] = _Loaded(self._load(run.adapter), episodes, first, spread)
             while len(self._runs) > KEPT_POLICIES:
                 self._runs.popitem(last=False)

@@ -84,7 +84,8 @@ class Answer:
         asked: The instruction of the question.
         original: float32 (chunk, A), predicted under `told`.
         changed: float32 (chunk, A), predicted under `asked`.
-        spread: float64 (A,), the driver's deviations in the training part; None where the run is not evaluated.
+        spread: float64 (A,), the driver's deviations in the training part, NaN for an axis that never varies there; None where
+            the run is not evaluated.
         seconds: That the two predictions took, without loading the policy.
     """
 
@@ -105,10 +106,12 @@ class Answer:
 
     @property
     def change(self) -> float | None:
-        """Root mean square change over chunk and axes in the driver's deviations; None where these are not known."""
+        """Root mean square change over the chunk and the axes that vary, in the driver's deviations; None where these are not known."""
         if self.spread is None:
             return None
-        return float(np.sqrt(np.square((self.changed.astype(np.float64) - self.original) / self.spread).mean()))
+        varies = np.isfinite(self.spread)
+        moved = (self.changed.astype(np.float64) - self.original)[:, varies]
+        return float(np.sqrt(np.square(moved / self.spread[varies]).mean()))
 
     def sentence(self) -> str:
         """How much the other instruction changes, in one sentence."""
@@ -136,7 +139,9 @@ class Answer:
             "asked": self.asked,
             "original": _rounded(self.original),
             "changed": _rounded(self.changed),
-            "spread": None if self.spread is None else self.spread.tolist(),
+            "spread": None
+            if self.spread is None
+            else [one if np.isfinite(one) else None for one in self.spread.tolist()],
             "seconds": round(self.seconds, 4),
             "change": self.change,
             "change_per_axis": self.change_per_axis,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -155,6 +157,10 @@ def test_change_is_counted_in_the_drivers_deviations() -> None:
     assert "the policy follows the words" in answer.sentence()
     again = Answer.from_json(answer.to_json())
     assert again.sentence() == answer.sentence()
+    # An axis that the driver never moves counts for nothing.
+    still = replace(answer, spread=np.array([0.3, np.nan]))
+    assert still.change == pytest.approx(1.0)
+    assert Answer.from_json(json.loads(json.dumps(still.to_json(), allow_nan=False))).change == pytest.approx(1.0)
 
 
 def test_known_instructions_leave_the_own_one_out() -> None:
