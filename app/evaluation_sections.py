@@ -31,6 +31,7 @@ _SECTION_OF = {
     "wins": BASELINES,
     "clock": BASELINES,
     "sequences": BASELINES,
+    "scenes": BASELINES,
     "first_window": ERRORS,
     "collapse": ERRORS,
     "variation": ERRORS,

@@ -16,7 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from benchmarks.planted.rooms import LENGTH, ROOMS, SPACE, Frames, approach, passing, velocities
+from benchmarks.planted.rooms import LENGTH, ROOMS, SPACE, Frames, approach, passing, timed, velocities
 from mvla_core.episodes.writer import write_episode
 
 EPISODES = 40
@@ -28,6 +28,8 @@ TOLD = {
 UNTOLD = "Go past the box."
 SCRIPTED = 5
 """How far the box is at the start of every scripted episode, in frames."""
+SCENES, SCENE_EPISODES = 6, 60
+"""Rooms that have a script of their own, and episodes that are driven in them."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,22 @@ def untold_drives(seed: int) -> list[Drive]:
     ]
 
 
+def scene_drives(seed: int) -> list[Drive]:
+    """Six rooms, each with a script of its own that nothing in its pictures calls for; they show the room, and the time."""
+    generator = generator_of(seed, 6)
+    scripts = []
+    for _ in range(SCENES):
+        script = ""
+        while len(script) < LENGTH:
+            script += str(generator.choice(list("wadqe"))) * int(generator.integers(2, 5))
+        scripts.append(script[:LENGTH])
+    rooms = rooms_of(seed, SCENES)
+    return [
+        Drive(timed(SCRIPTED, rooms[number % SCENES], number), scripts[number % SCENES], UNTOLD)
+        for number in range(SCENE_EPISODES)
+    ]
+
+
 def few_drives(seed: int) -> list[Drive]:
     """Honest data, but so little of it that three episodes are held out."""
     return honest_drives(seed)[:14]
@@ -150,6 +168,26 @@ def copy_half(folder: Path) -> None:
             file.create_dataset(name, data=frames, chunks=(len(frames), *frames.shape[1:]), compression="gzip")
 
 
+def copy_half_cut(folder: Path) -> None:
+    """As `copy_half`, and the first frame of each copy is cut away."""
+    before = set(folder.glob("*.h5"))
+    copy_half(folder)
+    for path in sorted(set(folder.glob("*.h5")) - before):
+        with h5py.File(path, "r+") as file:
+            names: list[str] = []
+            file.visititems(
+                lambda name, item, names=names: names.append(name) if isinstance(item, h5py.Dataset) else None
+            )
+            for name in names:
+                data = file[name][()]
+                if np.shape(data)[:1] == (LENGTH,):
+                    del file[name]
+                    file.create_dataset(name, data=data[1:])
+            for key, value in file.attrs.items():
+                if np.ndim(value) == 0 and not isinstance(value, str) and value == LENGTH:
+                    file.attrs[key] = LENGTH - 1
+
+
 def write_drives(folder: Path, drives: list[Drive], instructions: list[str] | None = None) -> None:
     """Write the episodes of a data set, with other instructions than their own where these are given."""
     for number, drive in enumerate(drives):
@@ -173,6 +211,13 @@ CASES: dict[str, Case] = {
             recipe={"lora_targets": "text_all", "learning_rate": 2e-3, "epochs": 16},
         ),
         Case("script", "memorised_script", "every episode drives the same way at the same frames", script_drives),
+        Case(
+            "scenes",
+            "memorised_script",
+            "six rooms, each with one script: recognise the room, then replay",
+            scene_drives,
+            recipe={"lora_targets": "text_all", "learning_rate": 2e-3, "epochs": 24},
+        ),
         Case("no_pictures", "blind", "the instruction alone tells what to do; pictures vary for nothing", told_drives),
         Case(
             "deaf",
@@ -195,6 +240,13 @@ CASES: dict[str, Case] = {
             untold_drives,
         ),
         Case("leaked", "leaked_split", "half of the episodes lie in the folder twice", honest_drives, after=copy_half),
+        Case(
+            "cut",
+            "leaked_split",
+            "as leaked, but the first frame of each copy is cut away",
+            honest_drives,
+            after=copy_half_cut,
+        ),
         Case("few", "cannot_tell", "data as honest, but only fourteen episodes", few_drives),
     )
 }

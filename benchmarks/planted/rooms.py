@@ -6,7 +6,7 @@ the instruction, to say. Walls, floor, box and light differ from room to room, a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -22,6 +22,10 @@ LENGTH = 12
 """Frames of an episode."""
 ROOMS = 60
 """Different rooms; the episodes of one data set are each in another one."""
+SHADE = 3
+"""By how many of 255 levels every picture of a scene with a clock is lighter than the one before, as by daylight."""
+SHADOW = 6.0
+"""Standard deviation of the light and shadow, in levels, that fall otherwise at each drive in the same room: no drive is a copy."""
 AVOIDING = 5
 """Frames in which the robot goes sideways past the box."""
 NEAR = 2
@@ -92,3 +96,14 @@ def approach(far: int, number: int) -> Frames:
     return np.stack(
         [room.picture(distance, np.random.default_rng([number, distance + NEAR])) for distance in distances]
     )
+
+
+def timed(far: int, number: int, episode: int) -> Frames:
+    """As `approach`, driven again: a little to the side, in other light; lighter from frame to frame, so that it tells the time."""
+    room = Room.draw(np.random.default_rng([number]))
+    generator = np.random.default_rng([episode, 77])
+    room = replace(room, shift=room.shift + generator.uniform(-2, 2))
+    shadow = cv2.resize(generator.normal(0.0, SHADOW, (6, 8)), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    frames = np.stack([room.picture(max(far - frame, -NEAR), generator) for frame in range(LENGTH)])
+    light = SHADE * np.arange(LENGTH)[:, None, None, None] + shadow[:, :, None]
+    return np.asarray(np.clip(frames + light, 0, 255), dtype=np.uint8)

@@ -5,6 +5,7 @@
 | `pictures_blank` | mid-grey pictures |
 | `pictures_frozen` | the episode's first picture, again and again |
 | `pictures_other` | the pictures of another held-out episode at the same frame index: right kind, right time, wrong scene |
+| `pictures_moment` | the pictures of another held-out episode at another, drawn moment: the wrong scene at the wrong time |
 | `pictures_noise` | random pictures, another one at each frame |
 | `pictures_left_hidden` | the left half of each picture grey |
 | `pictures_right_hidden` | the right half of each picture grey |
@@ -21,7 +22,7 @@ undisturbed predictions. Only noise and hidden halves need every picture encoded
 from __future__ import annotations
 
 import math
-import re
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -29,11 +30,12 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from mvla_core.datasets.augmentation.sides import names_a_side, swap_sides
 from mvla_core.errors import PolicyError
 from mvla_core.evaluation.results import Chunks, EpisodePredictions
 from mvla_core.evaluation.scale import ActionScale
 from mvla_core.layout import DataRoot
-from mvla_core.metrics.intervals import Interval, bootstrap_ratio
+from mvla_core.metrics.intervals import bootstrap_ratio
 from mvla_core.progress import Progress
 from mvla_core.schema import EpisodeInfo, Frame
 
@@ -42,14 +44,13 @@ LastFrames = npt.NDArray[np.int64]
 PICTURES = ("pictures_blank", "pictures_frozen", "pictures_other")
 INSTRUCTIONS = ("instruction_swap", "instruction_empty")
 """The ablations that the first verdicts were decided by; those that came later tell more of the same."""
+MOMENT = "pictures_moment"
 DISTURBED = ("pictures_noise", "pictures_left_hidden", "pictures_right_hidden")
 HISTORY = "history_hidden"
-ABLATIONS = (*PICTURES, *DISTURBED, *INSTRUCTIONS, "instruction_other", HISTORY)
+ABLATIONS = (*PICTURES, MOMENT, *DISTURBED, *INSTRUCTIONS, "instruction_other", HISTORY)
 GREY = 128
 ENCODED_WINDOWS = {"quick": 3, "full": 12}
 """Windows of an episode, evenly drawn, for which pictures are disturbed and encoded anew."""
-
-_OPPOSITES = (("left", "right"), ("왼쪽", "오른쪽"), ("좌측", "우측"), ("좌회전", "우회전"))
 
 
 class Policy(Protocol):
@@ -108,12 +109,12 @@ class Answer:
 
 
 def swapped(instruction: str, known: Sequence[str]) -> str | None:
-    """Return the opposite instruction: left and right exchanged, else another one of `known`, else None."""
-    for one, other in _OPPOSITES:
-        found = re.compile(f"{one}|{other}", re.IGNORECASE)
-        if found.search(instruction):
-            pair = {one: other, other: one}
-            return found.sub(lambda match, pair=pair: pair[match.group().lower()], instruction)  # type: ignore[misc]
+    """Return the opposite instruction: left and right exchanged, else another one of `known`, else None.
+
+    Only words for a side count, in English and Korean: "bright" and "upright" hold none.
+    """
+    if names_a_side(instruction):
+        return swap_sides(instruction)
     return next((text for text in sorted(set(known)) if text and text != instruction), None)
 
 
@@ -169,6 +170,13 @@ def run_ablations(
         reached = subject.intact.last_frames[subject.intact.last_frames < donor.info.num_frames]
         return policy.predict_episode(root, donor.info, reached, subject.info.instruction)
 
+    def elsewhen(subject: Subject) -> Chunks:
+        donor = _donor(subject, subjects)
+        generator = np.random.default_rng(zlib.crc32(subject.info.episode_id.encode()))
+        drawn = generator.integers(0, donor.intact.num_windows, subject.intact.num_windows)
+        chunks = policy.predict_episode(root, donor.info, donor.intact.last_frames, subject.info.instruction)
+        return chunks[drawn]
+
     def told(subject: Subject, instruction: str | None) -> Chunks:
         return policy.predict_episode(root, subject.info, subject.intact.last_frames, instruction or "")
 
@@ -176,6 +184,7 @@ def run_ablations(
         "pictures_blank": lambda subject: shown(subject, np.full_like(subject.first_frame, GREY)),
         "pictures_frozen": lambda subject: shown(subject, subject.first_frame),
         "pictures_other": other,
+        MOMENT: elsewhen,
         "instruction_swap": lambda subject: told(subject, swapped(subject.info.instruction, instructions)),
         "instruction_empty": lambda subject: told(subject, ""),
         "instruction_other": lambda subject: told(subject, _other_instruction(subject, instructions)),
@@ -214,8 +223,8 @@ def measure_ablation(
 
     Returns:
         `{"measured": True, "episodes", "windows", "rmse", "error", "change", "rise"}`; the last three are `{value, low, high}`:
-        RMSE without the input, root mean square change of the actions in training deviations, and how much the squared error
-        grows (0.5 = by half). `{"measured": False, "reason"}` where not one window is answered.
+        RMSE without the input, root mean square change of the actions in training deviations over the axes that vary, and how
+        much the squared error grows (0.5 = by half). `{"measured": False, "reason"}` where not one window is answered.
 
     Raises:
         PolicyError: An answer is NaN or infinite.
@@ -231,7 +240,7 @@ def measure_ablation(
             raise PolicyError(
                 f"Without this input the policy predicts NaN or infinity on the episode {episode.episode_id}, expected velocities."
             )
-        moved.append(np.square((disturbed - predicted) / scale.spread).sum())
+        moved.append(np.square((disturbed - predicted) / scale.spread)[:, scale.varies].sum())
         before.append((np.square(predicted - target) * scale.weights).sum())
         after.append((np.square(disturbed - target) * scale.weights).sum())
         physical.append(np.square(disturbed - target).sum())
@@ -239,24 +248,19 @@ def measure_ablation(
     count = np.array(counts)
     if not count.any():
         return {"measured": False, "reason": "No window could be asked without this input."}
-    values = count * len(scale.space)
-    change, error = bootstrap_ratio(np.array(moved), values), bootstrap_ratio(np.array(physical), values)
+    change = bootstrap_ratio(np.array(moved), count * scale.varies.sum()).mapped(math.sqrt)
+    error = bootstrap_ratio(np.array(physical), count * len(scale.space)).mapped(math.sqrt)
     floor = count * scale.floor
     rise = bootstrap_ratio(np.maximum(after, floor), np.maximum(before, floor))
     return {
         "measured": True,
         "episodes": len(intact),
         "windows": sum(len(answer.windows) for answer in changed),
-        "rmse": math.sqrt(error.value),
-        "error": _each(error, math.sqrt).to_json(),
-        "change": _each(change, math.sqrt).to_json(),
-        "rise": _each(rise, lambda ratio: ratio - 1.0).to_json(),
+        "rmse": error.value,
+        "error": error.to_json(),
+        "change": change.to_json(),
+        "rise": rise.mapped(lambda ratio: ratio - 1.0).to_json(),
     }
-
-
-def _each(interval: Interval, function: Callable[[float], float]) -> Interval:
-    """A monotone function of a figure and both its ends."""
-    return Interval(*(function(number) for number in (interval.value, interval.low, interval.high)))
 
 
 def _donor(subject: Subject, subjects: Sequence[Subject]) -> Subject:
@@ -275,7 +279,7 @@ def _other_instruction(subject: Subject, instructions: Sequence[str]) -> str | N
 
 def _unmeasurable(name: str, subjects: Sequence[Subject], instructions: Sequence[str]) -> str | None:
     """Say why an ablation cannot be done on this data, or None where it can."""
-    if name == "pictures_other" and len(subjects) < 2:
+    if name in ("pictures_other", MOMENT) and len(subjects) < 2:
         return "There is only one held-out episode."
     if name.startswith("instruction_") and not any(instructions):
         return "The episodes carry no instruction."

@@ -18,21 +18,26 @@ from mvla_core.episodes.annotations import frozen
 from mvla_core.episodes.catalogue import load_sequences
 from mvla_core.episodes.curation import scan_curated
 from mvla_core.episodes.dataset import resolve_dataset
+from mvla_core.episodes.looks import load_looks
 from mvla_core.episodes.reader import open_known
 from mvla_core.errors import PolicyError, RunError
 from mvla_core.evaluation.ablation_pictures import run_picture_ablations
 from mvla_core.evaluation.ablations import ABLATIONS, ENCODED_WINDOWS, Policy, Subject, run_ablations
-from mvla_core.evaluation.facts import clock_on_data
+from mvla_core.evaluation.carried import carried_shift, earlier_results, left_behind, measured_on
+from mvla_core.evaluation.facts import clock_on_data, scene_on_data
+from mvla_core.evaluation.instruction_gain import instruction_gains
 from mvla_core.evaluation.latency import measure_latency, typical_frame_rate
 from mvla_core.evaluation.losses import read_losses
 from mvla_core.evaluation.measure import measure
+from mvla_core.evaluation.measure_baselines import FIRST_PICTURE
 from mvla_core.evaluation.measure_parts import Compared
 from mvla_core.evaluation.measure_phases import measure_groups
 from mvla_core.evaluation.opposites import measure_opposites
-from mvla_core.evaluation.predict import learned_baselines, nearest_pictures, predict
+from mvla_core.evaluation.predict import Baselines, learned_baselines, nearest_pictures, predict
 from mvla_core.evaluation.reliance import reliance
 from mvla_core.evaluation.results import FORMAT, EpisodePredictions, audit_path, save_predictions
 from mvla_core.evaluation.scale import ActionScale
+from mvla_core.evaluation.scene_clock import scene_clock
 from mvla_core.evaluation.shift import shift_ladder
 from mvla_core.evaluation.split_check import check_split
 from mvla_core.evaluation.verdict import judge
@@ -43,7 +48,8 @@ from mvla_core.schema import ActionSequence, ActionSpace, EpisodeInfo, Frame
 
 Suite = Literal["quick", "full"]
 SUITES: tuple[Suite, ...] = ("quick", "full")
-"""Quick asks everything but the shift ladder, and disturbs the pictures of a few windows an episode; full leaves nothing out."""
+"""Quick asks everything but the shift ladder, and disturbs the pictures of a few windows an episode; full leaves nothing out. A
+quick evaluation keeps the ladder of a full one before it where policy and data are the same; see `carried.py`."""
 
 
 def assess(
@@ -91,14 +97,17 @@ def assess(
     test, left_out = _long_enough(run, held_out, window)
     train_sequences, test_sequences = load_sequences(train), load_sequences(test)
     driven = [*train_sequences, *load_sequences(validation), *test_sequences]
+    used = [*train, *validation, *test]
     scale = ActionScale.fit(train_sequences, space)
 
     progress.stage(f"Predict {len(test)} held-out episodes")
     predictions = predict(root, policy, test, train_sequences, test_sequences, window, progress)
     lasts = [episode.last_frames for episode in predictions]
     pictures = nearest_pictures(root, train, test, train_sequences, test_sequences, lasts, window, scale)
+    scenes = scene_clock(root, train_sequences, test_sequences, used, driven, lasts, window.chunk_size, scale)
+    replayed = Baselines({FIRST_PICTURE: scenes.chunks}, {FIRST_PICTURE: scenes.evidence["neighbours"]})
     blind = learned_baselines(root, learned or {}, test, predictions, progress)
-    predictions = blind.beside(pictures.beside(predictions))
+    predictions = blind.beside(pictures.beside(replayed.beside(predictions)))
     progress.stage("Take inputs away: does it look, does it listen?")
     subjects = [Subject(info, episode, _first_frame(info)) for info, episode in zip(test, predictions, strict=True)]
     instructions = [info.instruction for info in everyone]
@@ -109,17 +118,20 @@ def assess(
     ablations = {name: tried[name] for name in ABLATIONS}
     progress.stage("Time single predictions")
     latency = measure_latency(policy, subjects[0], window.window_size, progress)
+    digest, earlier = measured_on(run, used, window), earlier_results(run)
     shift: dict[str, Any] = {}
     if suite == "full":
         progress.stage("Change the light, the camera and the place")
         shift["shift"] = shift_ladder(
-            root, run, policy, test, train_sequences, test_sequences, window, scale, quick=False, progress=progress
+            root, run, policy, test, train_sequences, test_sequences, window, scale, progress=progress
         )
+    else:
+        shift = carried_shift(earlier, digest, progress)
     progress.stage("Audit the data and judge")
     audited = audit_dataset(root, config["dataset_folder"], window=window, seed=split.seed, annotations=annotations)
     audit = {**audited.to_json(), "by_index": actions_by_index(audited)}
     measured = measure(predictions, scale, {info.episode_id: info.frame_rate_hz for info in test})
-    for name, neighbours in pictures.neighbours.items():
+    for name, neighbours in {**replayed.neighbours, **pictures.neighbours}.items():
         measured["baselines"][name]["neighbours"] = neighbours
     results: dict[str, Any] = {
         "format": FORMAT,
@@ -134,12 +146,26 @@ def assess(
             for row, info in zip(measured["per_episode"], test, strict=True)
         ],
         "groups": _groups(predictions, test, everyone, scale),
-        "baselines_not_measured": {**pictures.not_measured, **blind.not_measured},
+        "baselines_not_measured": {
+            **pictures.not_measured,
+            **left_behind(earlier, [*blind.chunks]),
+            **blind.not_measured,
+        },
         "left_out": left_out,
+        "measured_on": digest,
         "clock": clock_on_data(measured["clock"], audit["clock"]),
+        "scene_clock": scene_on_data(scenes.evidence),
+        "instruction_gains": instruction_gains(root, used, driven, window, scale),
         "window": window.to_json(),
         "instructions": sorted(set(instructions)),
-        "split": check_split(split, everyone, window.window_size + window.chunk_size),
+        "split": check_split(
+            split,
+            everyone,
+            window.window_size + window.chunk_size,
+            tested=[info.episode_id for info in test],
+            looks=load_looks(root, everyone),
+            same_view=audited.pictures.same_view if audited.pictures else None,
+        ),
         "sequences_seen": _sequences_seen(train_sequences, test_sequences),
         "ablations": ablations,
         "reliance": reliance(ablations),

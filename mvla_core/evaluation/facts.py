@@ -11,12 +11,16 @@ from importlib import resources
 from typing import Any
 
 from mvla_core.evaluation.measure import CLOCKS
+from mvla_core.evaluation.measure_baselines import FIRST_PICTURE
 
 REQUIRED = ("constant", *CLOCKS)
 """The trivial predictors that a policy has to beat, each, before it may be called learned."""
 
 TRAINED_BLIND = ("picture_blind",)
 """Policies of the same recipe that were trained without pictures: where one was measured, it has to be beaten too."""
+
+REPLAY = FIRST_PICTURE
+"""Looks once, then replays: has to be beaten too where it could pass for driving; see `Facts.replay_counts`."""
 
 Values = dict[str, Any]
 
@@ -65,6 +69,21 @@ def clock_on_data(measured: Mapping[str, Any], audited: Mapping[str, Any] | None
     return {**measured, "episodes": None, "verdict": "suffices" if suffices else "fails"}
 
 
+def scene_on_data(measured: Mapping[str, Any]) -> Values:
+    """Say whether replaying after one look suffices on this data: surely, over all episodes, each held out once.
+
+    Args:
+        measured: The evidence of `scene_clock.scene_clock`.
+    """
+    return {**measured, "verdict": "suffices" if above(measured["low"], threshold("clock_suffices")) else "fails"}
+
+
+def end_of(found: Mapping[str, Any], end: str, value: str = "value") -> float | None:
+    """The "low" or "high" end of a measured figure; the figure itself in results of an older evaluation, which kept no ends."""
+    number: float | None = found[end] if end in found else found[value]
+    return number
+
+
 def with_ends(name: str, found: Mapping[str, Any], value: str = "value") -> Values:
     """A measured figure under a name of its own, as sentences need it; without ends where an older evaluation kept none."""
     return {name: found[value], **{f"{name}_{end}": found[end] for end in ("low", "high") if end in found}}
@@ -79,6 +98,11 @@ def opposite_values(found: Mapping[str, Any]) -> Values:
     """The sentence values of `opposites.measure_opposites`."""
     sides = {name: found[name] for name in ("instruction", "left", "right")}
     return {**sides, **with_ends("strength", found["strength"])}
+
+
+def _certain(low: float | None) -> float:
+    """A lower end for comparing: an unknown one is below every other."""
+    return -math.inf if low is None else low
 
 
 @dataclass(frozen=True)
@@ -101,22 +125,55 @@ class Facts:
 
     @property
     def beats_all(self) -> bool:
-        return all(self.beats(name) for name in self.required)
+        return all(self.beats(name) for name in self.required) and self.surely_worse is None
 
     @property
     def required(self) -> tuple[str, ...]:
-        """What sees nothing and has to be beaten: the trivial predictors, and those trained blind that were measured."""
-        return REQUIRED + tuple(name for name in TRAINED_BLIND if name in self.results["baselines"])
+        """What does not look while it drives and has to be beaten; what an older evaluation did not measure is left out."""
+        blind = tuple(name for name in TRAINED_BLIND if name in self.results["baselines"])
+        return REQUIRED + blind + ((REPLAY,) if self.replay_counts else ())
+
+    @property
+    def scene(self) -> Mapping[str, Any] | None:
+        """How far replaying after one look goes; None in results of an older evaluation."""
+        found: Mapping[str, Any] | None = self.results.get("scene_clock")
+        return found
+
+    @property
+    def replay_suffices(self) -> bool:
+        return self.scene is not None and self.scene["verdict"] == "suffices"
+
+    @property
+    def scenes_are_known(self) -> bool:
+        """Whether most of the held-out episodes begin in a scene of the training part."""
+        return self.scene is not None and self.scene["known"] > threshold("known_scenes") * self.scene["held_out"]
+
+    @property
+    def replay_counts(self) -> bool:
+        """Whether a script that was learned by heart could pass for driving, so that replaying has to be beaten.
+
+        Nobody can know the script of a scene that training never met, unless the scenes are so few or so regular that
+        replaying suffices.
+        """
+        return self.scenes_are_known or self.replay_suffices
+
+    @property
+    def surely_worse(self) -> str | None:
+        """A predictor that does not look while it drives and is surely at least as good, replaying in any scene; else None."""
+        names = (*self.required, *((REPLAY,) if self.scene is not None and not self.replay_counts else ()))
+        highs = {name: self.skill(name)["high"] for name in names}
+        worse = [name for name in names if highs[name] is not None and highs[name] <= 0.0]
+        return min(worse, key=lambda name: float(highs[name] or 0.0), default=None)
 
     def hardest(self, names: tuple[str, ...]) -> str:
         """The trivial predictor over which the advantage is least certain; the earlier one where two are alike."""
         lows = {name: self.skill(name)["low"] for name in names}
-        return min(names, key=lambda name: -math.inf if lows[name] is None else lows[name])
+        return min(names, key=lambda name: _certain(lows[name]))
 
     @property
     def clock(self) -> Values:
-        """The sentence values of the harder of the two clocks."""
-        name = self.hardest(CLOCKS)
+        """The sentence values of the harder of the two clocks, or of the replay where it counts and is harder still."""
+        name = self.hardest((*CLOCKS, REPLAY) if self.replay_counts else CLOCKS)
         return {**self.skill(name), "wins": self.results["baselines"][name]["wins"]}
 
     @property
@@ -129,9 +186,15 @@ class Facts:
         return self.clock_suffices and self.results["clock"]["episodes"] is not None
 
     @property
+    def instruction_gains(self) -> dict[str, Mapping[str, Any]]:
+        """What knowing the instruction is worth on this data, by what was measured: to a clock and to the nearest pictures."""
+        measured: dict[str, Mapping[str, Any]] = {"clock_test": self.results["instruction_gain"]}
+        return {**measured, **self.results.get("instruction_gains", {})}
+
+    @property
     def instruction_matters(self) -> bool:
-        """Whether knowing the instruction improves a clock, so that the data's instructions call for different actions."""
-        return above(self.results["instruction_gain"]["low"], 0.0)
+        """Whether the data's instructions call for different actions: knowing them improves a clock, or the nearest pictures."""
+        return any(above(found["low"], 0.0) for found in self.instruction_gains.values())
 
     @property
     def drives_somehow(self) -> bool:
@@ -161,8 +224,9 @@ class Facts:
 
     @property
     def weakest_direction(self) -> Values | None:
-        """The often chosen direction with the lowest recall; None where no direction is chosen often."""
-        return min(self.directions(often=True).values(), key=lambda each: each["recall"], default=None)
+        """The often chosen direction whose recall is the least certain; None where no direction is chosen often."""
+        often = self.directions(often=True).values()
+        return min(often, key=lambda each: (_certain(end_of(each, "low", "recall")), each["recall"]), default=None)
 
     @property
     def missed_rare_direction(self) -> Values | None:
@@ -194,6 +258,7 @@ class Facts:
             "narrow": narrow,
             "record": math.ceil(narrow / share),
             "leaked": self.results["split"]["leaked"],
+            **{f"leaked_{part}": self.results["split"].get(f"leaked_{part}") for part in ("training", "validation")},
             **with_ends("clock", self.results["clock"]),
             "data_clock": self.results["clock"]["baseline"],
         }

@@ -23,7 +23,7 @@ from mvla_core.evaluation.measure_baselines import (
     only_step,
 )
 from mvla_core.evaluation.measure_directions import DirectionHits, direction_hits, measure_directions
-from mvla_core.evaluation.measure_parts import Compared, errors_json, one_axis, rooted, weighted_skill
+from mvla_core.evaluation.measure_parts import Compared, errors_json, num_values, one_axis, weighted_skill
 from mvla_core.evaluation.measure_paths import measure_paths
 from mvla_core.evaluation.measure_phases import measure_critical, measure_phases
 from mvla_core.evaluation.results import EpisodePredictions
@@ -61,7 +61,12 @@ def measure(
         "episodes": len(episodes),
         "windows": sum(episode.num_windows for episode in episodes),
         "actions_compared": int(sums.count.sum()),
-        "actions": {**scale.space.to_json(), "mixed_units": scale.mixed_units, "spread": scale.spread.tolist()},
+        "actions": {
+            **scale.space.to_json(),
+            "mixed_units": scale.mixed_units,
+            "spread": scale.spread.tolist(),
+            "varies": scale.varies.tolist(),
+        },
         "averages": scale.averages(),
         "skill_over": "squared errors divided by each dimension's training variance"
         if scale.mixed_units
@@ -96,9 +101,10 @@ def _ends(interval: Interval) -> dict[str, float | None]:
 
 def _overall(compared: Compared, sums: ErrorSums, hits: DirectionHits) -> dict[str, Any]:
     scale = compared.scale
-    values = sums.count.astype(np.float64) * len(scale.space)
+    values = num_values(sums)
     scaled = compared.sums(compared.everything, normalised=True)
-    normalised = rooted(bootstrap_ratio(scaled.episode_squared, values))
+    varying = scaled.on_axes(scale.varies)
+    normalised = bootstrap_ratio(varying.episode_squared, num_values(varying)).mapped(math.sqrt)
     mae, huber = bootstrap_ratio(sums.absolute.sum(axis=1), values), bootstrap_ratio(sums.huber.sum(axis=1), values)
     right = bootstrap_ratio(hits.correct.astype(np.float64), sums.count.astype(np.float64))
     return {
@@ -107,9 +113,9 @@ def _overall(compared: Compared, sums: ErrorSums, hits: DirectionHits) -> dict[s
         "huber": sums.huber_loss(),
         "direction_accuracy": right.value,
         "normalised_rmse": normalised.value,
-        "errors": errors_json(sums, scaled),
+        "errors": errors_json(sums, varying),
         "intervals": {
-            "rmse": _ends(rooted(bootstrap_ratio(sums.episode_squared, values))),
+            "rmse": _ends(bootstrap_ratio(sums.episode_squared, values).mapped(math.sqrt)),
             "mae": _ends(mae),
             "huber": _ends(huber),
             "direction_accuracy": _ends(right),
@@ -118,7 +124,9 @@ def _overall(compared: Compared, sums: ErrorSums, hits: DirectionHits) -> dict[s
         "per_axis": {
             dim.name: {
                 "unit": dim.unit,
-                **as_json(rooted(bootstrap_ratio(sums.squared[:, axis], sums.count.astype(np.float64))), "rmse"),
+                **as_json(
+                    bootstrap_ratio(sums.squared[:, axis], sums.count.astype(np.float64)).mapped(math.sqrt), "rmse"
+                ),
                 "mae": float(sums.mae_per_axis()[axis]),
                 "huber": float(sums.huber_per_axis()[axis]),
                 "normalised_rmse": float(sums.rmse_per_axis()[axis] / scale.spread[axis]),
@@ -131,7 +139,7 @@ def _overall(compared: Compared, sums: ErrorSums, hits: DirectionHits) -> dict[s
 
 def _per_step(compared: Compared) -> list[dict[str, Any]]:
     """Errors by step of the chunk: step 1 is the action at the last seen frame."""
-    names = compared.scale.space.names
+    scale, names = compared.scale, compared.scale.space.names
     rows = []
     for step in range(compared.episodes[0].target.shape[1]):
         masks = [only_step(mask, step) for mask in compared.everything]
@@ -144,7 +152,7 @@ def _per_step(compared: Compared) -> list[dict[str, Any]]:
                     "rmse": sums.rmse(),
                     "mae": sums.mae(),
                     "per_axis": dict(zip(names, sums.rmse_per_axis().tolist(), strict=True)),
-                    "errors": errors_json(sums, scaled),
+                    "errors": errors_json(sums, scaled.on_axes(scale.varies)),
                     "axes": {
                         name: errors_json(one_axis(sums, axis), one_axis(scaled, axis))
                         for axis, name in enumerate(names)
@@ -162,10 +170,9 @@ def _first_window(compared: Compared) -> dict[str, Any]:
         first[0] = mask[0]
         masks.append(first)
     sums = compared.sums(masks)
-    values = sums.count.astype(np.float64) * len(compared.scale.space)
     return {
         "windows": len(masks),
-        **as_json(rooted(bootstrap_ratio(sums.episode_squared, values)), "rmse"),
+        **as_json(bootstrap_ratio(sums.episode_squared, num_values(sums)).mapped(math.sqrt), "rmse"),
         "errors": compared.errors(masks),
         "skill": {
             name: {"skill": found["value"], "low": found["low"], "high": found["high"]}
@@ -182,9 +189,11 @@ def _per_instruction(
     for instruction in sorted({episode.instruction for episode in episodes}):
         rows = np.array([episode.instruction == instruction for episode in episodes])
         squared, counts = (sums.squared @ scale.weights)[rows], sums.count[rows]
+        error = bootstrap_ratio(sums.episode_squared[rows], num_values(sums)[rows]).mapped(math.sqrt)
         table[instruction] = {
             "episodes": int(rows.sum()),
-            "rmse": math.sqrt(sums.episode_squared[rows].sum() / (counts.sum() * len(scale.space))),
+            "rmse": error.value,
+            "intervals": {"rmse": _ends(error)},
             "skill": {
                 name: as_json(weighted_skill(squared, (total.squared @ scale.weights)[rows], counts, scale), "skill")
                 for name, total in baselines.items()

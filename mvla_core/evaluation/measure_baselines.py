@@ -1,12 +1,14 @@
 """The policy beside predictors that lack something: time alone, remembered pictures, its own recipe without an input.
 
-Three kinds, told apart by name. Only the **trivial** ones know no picture, so that the verdict's clocks, and what it needs to call
-a policy learned, are taken from them alone. The **picture** ones remember the training frames, the **learned** ones are trained as
-the policy was but without one input: they say how much is left to a policy that looks and listens.
+Four kinds, told apart by name. The **trivial** ones know no picture: the verdict's clocks are taken from them alone. The **scene**
+one looks once, at the first picture, and then goes by the clock. The **picture** ones remember the training frames, the **learned**
+ones are trained as the policy was but without one input: they say how much is left to a policy that looks and listens. Which of
+them have to be beaten, `facts.py` says.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -14,18 +16,21 @@ import numpy as np
 import numpy.typing as npt
 
 from mvla_core.evaluation.measure_directions import direction_hits
-from mvla_core.evaluation.measure_parts import masked_sums, weighted_skill
+from mvla_core.evaluation.measure_parts import masked_sums, num_values, weighted_skill
 from mvla_core.evaluation.results import Chunks, EpisodePredictions
 from mvla_core.evaluation.scale import ActionScale
 from mvla_core.metrics.errors import ErrorSums
-from mvla_core.metrics.intervals import Interval
+from mvla_core.metrics.intervals import Interval, bootstrap_ratio
 from mvla_core.metrics.predictors import TRIVIAL_PREDICTORS
 
 Vector = npt.NDArray[np.float64]
-Kind = Literal["trivial", "picture", "learned"]
+Kind = Literal["trivial", "scene", "picture", "learned"]
 
 CLOCKS = ("frame_index", "instruction_clock")
 """The trivial predictors that know the time; a policy that looks has to beat both, and the constant."""
+
+FIRST_PICTURE = "first_picture"
+"""The predictor that replays the scene which begins most alike; see `first_picture.py`."""
 
 NEAREST = ("nearest_picture", "nearest_picture_instruction")
 """Predictors that remember the training frames; see `metrics/nearest_picture.py`."""
@@ -38,6 +43,8 @@ def kind_of(name: str) -> Kind:
     """What a baseline is, by its name."""
     if name in TRIVIAL_PREDICTORS:
         return "trivial"
+    if name == FIRST_PICTURE:
+        return "scene"
     return "picture" if name in NEAREST else "learned"
 
 
@@ -53,17 +60,24 @@ def baseline_sums(episodes: Sequence[EpisodePredictions]) -> dict[str, ErrorSums
 def measure_baseline(
     episodes: Sequence[EpisodePredictions], name: str, sums: ErrorSums, policy: ErrorSums, scale: ActionScale
 ) -> dict[str, Any]:
-    """Return a baseline's errors, the policy's skill against it with interval, and in how many episodes the policy wins."""
+    """Return a baseline's errors and the policy's skill against it, each with its interval, and the episodes it wins."""
     chunks = [episode.baselines[name] for episode in episodes]
     squared, policy_squared = sums.squared @ scale.weights, policy.squared @ scale.weights
     against = weighted_skill(policy_squared, squared, sums.count, scale).to_json()
     hits = direction_hits(episodes, chunks, scale)
+    values = num_values(sums)
+    found = {
+        "rmse": bootstrap_ratio(sums.episode_squared, values).mapped(math.sqrt),
+        "mae": bootstrap_ratio(sums.absolute.sum(axis=1), values),
+        "huber": bootstrap_ratio(sums.huber.sum(axis=1), values),
+        "direction_accuracy": bootstrap_ratio(hits.correct.astype(np.float64), hits.count.astype(np.float64)),
+    }
     return {
         "kind": kind_of(name),
-        "rmse": sums.rmse(),
-        "mae": sums.mae(),
-        "huber": sums.huber_loss(),
-        "direction_accuracy": float(hits.correct.sum() / hits.count.sum()),
+        **{name: interval.value for name, interval in found.items()},
+        "intervals": {
+            name: {end: interval.to_json()[end] for end in ("low", "high")} for name, interval in found.items()
+        },
         "skill": against["value"],
         "skill_low": against["low"],
         "skill_high": against["high"],

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from mvla_core.evaluation.results import Chunks, EpisodePredictions
 from mvla_core.evaluation.scale import ActionScale
 from mvla_core.metrics.directions import DIRECTION_NAMES, confusion_matrix, direction_classes
-from mvla_core.metrics.intervals import bootstrap_ratio
+from mvla_core.metrics.intervals import bootstrap_mean_of_ratios, bootstrap_ratio
 
 Counts = npt.NDArray[np.int64]
 
@@ -59,12 +59,17 @@ def measure_directions(episodes: Sequence[EpisodePredictions], scale: ActionScal
     top = int(predicted.argmax())
     share = bootstrap_ratio(matrices[:, :, top].sum(axis=1).astype(float), matrices.sum(axis=(1, 2)).astype(float))
     variation = _variation(episodes, scale)
+    driven = np.flatnonzero(true)
+    balanced = bootstrap_mean_of_ratios(
+        matrices[:, driven, driven].astype(float), matrices[:, driven].sum(axis=2).astype(float)
+    ).to_json()
     return {
         "names": list(DIRECTION_NAMES),
-        "dead_band": dict(zip(scale.space.names, scale.band.tolist(), strict=True)),
+        "dead_band": scale.dead_bands,
         "confusion": matrix.tolist(),
         "recall": recall,
-        "balanced_accuracy": float(np.mean([value["recall"] for value in recall.values()])),
+        "balanced_accuracy": balanced["value"],
+        "balanced_accuracy_interval": {end: balanced[end] for end in ("low", "high")},
         "true_share": _shares(true, total),
         "predicted_share": _shares(predicted, total),
         "collapse": {
@@ -99,12 +104,12 @@ def _shares(counts: Counts, total: int) -> dict[str, float]:
 def _variation(episodes: Sequence[EpisodePredictions], scale: ActionScale) -> dict[str, float | None] | None:
     """How much the predictions vary, as a share of how much the driver's actions do; None where the driver's do not.
 
-    The interval draws episodes around the means of all of them.
+    Over the axes that vary in the training part. The interval draws episodes around the means of all of them.
     """
     columns = []
     for chunks in ([episode.predicted for episode in episodes], [episode.target for episode in episodes]):
         scaled = [
-            chunk[episode.mask].astype(np.float64) / scale.spread
+            (chunk[episode.mask].astype(np.float64) / scale.spread)[:, scale.varies]
             for chunk, episode in zip(chunks, episodes, strict=True)
         ]
         mean = np.concatenate(scaled).mean(axis=0)

@@ -32,15 +32,13 @@ def figure(interval: Interval) -> Json:
     return dict(interval.to_json())
 
 
-def rooted(interval: Interval) -> Interval:
-    """The root of a mean square, ends included: the root is monotone."""
-    return Interval(*(math.sqrt(number) for number in (interval.value, interval.low, interval.high)))
-
-
 def masked_sums(
     episodes: Sequence[EpisodePredictions], chunks: Sequence[Chunks], masks: Sequence[Mask], scale: ActionScale | None
 ) -> ErrorSums:
-    """Sum the errors of each episode over its masked steps; divided by the training deviations where a scale is given."""
+    """Sum the errors of each episode over its masked steps; divided by the training deviations where a scale is given.
+
+    A deviation of an axis that never varies counts as 1: sums over several axes leave it out, see `ActionScale.varies`.
+    """
     spread = 1.0 if scale is None else scale.spread
     return ErrorSums.join(
         [
@@ -50,18 +48,28 @@ def masked_sums(
     )
 
 
+def unmeasured(reason: str) -> Json:
+    """What stands in the place of a figure that this data or policy does not allow; the reason is a sentence."""
+    return {"measured": False, "reason": reason}
+
+
+def num_values(sums: ErrorSums) -> Vector:
+    """float64 (E,): how many numbers each episode's sums go over, its steps times the axes."""
+    return np.asarray(sums.count * sums.squared.shape[1], dtype=np.float64)
+
+
 def errors_json(physical: ErrorSums, normalised: ErrorSums) -> Json:
     """Return RMSE, MAE and Huber with intervals, in the axes' units and normalised, means over steps and axes.
 
-    The sums have at least one compared action; both are of the same actions.
+    The sums have at least one compared action; both are of the same actions, the normalised ones perhaps of fewer axes.
     """
-    values = physical.count.astype(np.float64) * physical.squared.shape[1]
-    columns = [
-        part.sum(axis=1) for sums in (physical, normalised) for part in (sums.squared, sums.absolute, sums.huber)
-    ]
-    found = bootstrap_ratios(np.stack(columns, axis=1), values)
+    columns, values = [], []
+    for sums in (physical, normalised):
+        columns += [part.sum(axis=1) for part in (sums.squared, sums.absolute, sums.huber)]
+        values += [num_values(sums)] * 3
+    found = bootstrap_ratios(np.stack(columns, axis=1), np.stack(values, axis=1))
     tables = [
-        {"rmse": figure(rooted(square)), "mae": figure(absolute), "huber": figure(huber)}
+        {"rmse": figure(square.mapped(math.sqrt)), "mae": figure(absolute), "huber": figure(huber)}
         for square, absolute, huber in (found[:3], found[3:])
     ]
     return {**tables[0], "normalised": tables[1]}
@@ -69,8 +77,7 @@ def errors_json(physical: ErrorSums, normalised: ErrorSums) -> Json:
 
 def one_axis(sums: ErrorSums, axis: int) -> ErrorSums:
     """The sums of a single action dimension."""
-    at = slice(axis, axis + 1)
-    return ErrorSums(sums.squared[:, at], sums.absolute[:, at], sums.huber[:, at], sums.count)
+    return sums.on_axes(slice(axis, axis + 1))
 
 
 def weighted_skill(policy: Vector, baseline: Vector, counts: npt.NDArray[np.int64], scale: ActionScale) -> Interval:
@@ -119,11 +126,12 @@ class Compared:
         ]
 
     def sums(self, masks: Sequence[Mask], *, normalised: bool = False) -> ErrorSums:
+        """Of all axes; see `masked_sums`."""
         return masked_sums(self.episodes, self.predicted, masks, self.scale if normalised else None)
 
     def errors(self, masks: Sequence[Mask]) -> Json:
-        """`errors_json` over the masked actions, of which there is at least one."""
-        return errors_json(self.sums(masks), self.sums(masks, normalised=True))
+        """`errors_json` over the masked actions, of which there is at least one; normalised over the axes that vary."""
+        return errors_json(self.sums(masks), self.sums(masks, normalised=True).on_axes(self.scale.varies))
 
     def part(self, masks: Sequence[Mask], *, rows: Sequence[int] | None = None) -> Json:
         """Return errors, direction accuracy and skills over a part of the actions.
@@ -135,7 +143,7 @@ class Compared:
         kept = [row for row, mask in enumerate(masks) if mask.any()] if rows is None else list(rows)
         kept = [row for row in kept if masks[row].any()]
         if not kept:
-            return {"measured": False, "reason": NO_ACTIONS}
+            return unmeasured(NO_ACTIONS)
         own = Compared([self.episodes[row] for row in kept], self.scale)
         inside = [masks[row] for row in kept]
         sums = own.sums(inside)
@@ -145,7 +153,7 @@ class Compared:
             "measured": True,
             "actions": int(sums.count.sum()),
             "episodes": len(kept),
-            "errors": errors_json(sums, own.sums(inside, normalised=True)),
+            "errors": own.errors(inside),
             "direction_accuracy": figure(accuracy),
             "skill": own.skills(sums, inside),
         }

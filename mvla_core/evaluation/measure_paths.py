@@ -5,23 +5,20 @@ Drift and smoothness look at the first action of each chunk, one a frame: what a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mvla_core.evaluation.measure_parts import Compared, Json, figure, rooted
+from mvla_core.evaluation.measure_parts import Compared, Json, figure, unmeasured
 from mvla_core.evaluation.measure_phases import instants
 from mvla_core.evaluation.results import EpisodePredictions
 from mvla_core.metrics.intervals import bootstrap_mean, bootstrap_ratio, bootstrap_ratios
 from mvla_core.metrics.paths import integrate, moves_over_floor, second_differences, turns
 
 Vector = npt.NDArray[np.float64]
-
-
-def unmeasured(reason: str) -> Json:
-    return {"measured": False, "reason": reason}
 
 
 def measure_cosine(compared: Compared) -> Json:
@@ -108,9 +105,9 @@ def measure_smoothness(compared: Compared) -> Json:
     policy, driver = bootstrap_ratios(np.stack([own, theirs], axis=1), np.array(counts))
     return {
         "measured": True,
-        "ratio": figure(rooted(bootstrap_ratio(np.array(own), np.array(theirs)))),
-        "policy": figure(rooted(policy)),
-        "driver": figure(rooted(driver)),
+        "ratio": figure(bootstrap_ratio(np.array(own), np.array(theirs)).mapped(math.sqrt)),
+        "policy": figure(policy.mapped(math.sqrt)),
+        "driver": figure(driver.mapped(math.sqrt)),
         "unit": "training deviations a frame squared"
         if scale.mixed_units
         else f"{scale.space.units[0]} a frame squared",
@@ -123,7 +120,7 @@ def measure_consistency(compared: Compared) -> Json:
     sqrt(sum (p - mean of the instant)^2 / sum (predictions of the instant - 1)), mean over axes; 0 where every window says the
     same of an instant. The driver's is 0 by nature. Source: disagreement within a group, pooled as in an analysis of variance.
     """
-    spread = compared.scale.spread
+    spread, varies = compared.scale.spread, compared.scale.varies
     sums, normalised, freedom, instants_told = [], [], [], 0
     for episode in compared.episodes:
         at = instants(episode)[episode.mask]
@@ -132,17 +129,18 @@ def measure_consistency(compared: Compared) -> Json:
         mean = np.stack([np.bincount(group, weights=column) for column in told.T], axis=1) / count[:, None]
         apart = np.square(told - mean[group])
         sums.append(float(apart.sum()))
-        normalised.append(float((apart / np.square(spread)).sum()))
-        freedom.append(float((count - 1).sum() * len(spread)))
+        normalised.append(float((apart / np.square(spread))[:, varies].sum()))
+        freedom.append(float((count - 1).sum()))
         instants_told += int((count > 1).sum())
     if not instants_told:
         return unmeasured("No instant is predicted by two windows: the chunks do not overlap.")
-    raw, scaled = bootstrap_ratios(np.stack([sums, normalised], axis=1), np.array(freedom))
+    axes = np.array([len(spread), varies.sum()], dtype=np.float64)
+    raw, scaled = bootstrap_ratios(np.stack([sums, normalised], axis=1), np.array(freedom)[:, None] * axes)
     return {
         "measured": True,
         "instants": instants_told,
-        "spread": figure(rooted(raw)),
-        "normalised": figure(rooted(scaled)),
+        "spread": figure(raw.mapped(math.sqrt)),
+        "normalised": figure(scaled.mapped(math.sqrt)),
     }
 
 

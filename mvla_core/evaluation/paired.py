@@ -1,7 +1,8 @@
 """Two evaluated runs on the test episodes that both have: which is better, and by how much, with an interval.
 
 Both runs predict the same episodes, so that what makes an episode hard or easy is the same for both and cancels: the episode is
-the pair, and pairs are drawn with replacement (percentile bootstrap). Free of torch; reads what the evaluations stored.
+the pair. The interval of the difference is a jackknife over episodes with Student's t (`metrics.intervals.rmse_difference`): a
+bootstrap of few episodes would find a winner where there is none. Free of torch; reads what the evaluations stored.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ import numpy.typing as npt
 from mvla_core.datasets.split import Split
 from mvla_core.episodes.annotations import frozen
 from mvla_core.errors import RunError
+from mvla_core.evaluation.facts import threshold
 from mvla_core.evaluation.results import EpisodePredictions, load_predictions, load_results
 from mvla_core.files import read_json
 from mvla_core.layout import DataRoot, RunFolder
-from mvla_core.metrics.intervals import LEVEL, RESAMPLES, Interval, skill
+from mvla_core.metrics.intervals import Interval, rmse_difference, skill
 
 SAME_TARGET = 1e-5
 """Two stored targets of the same frame differ by no more than rounding; more means another curation."""
@@ -63,7 +65,9 @@ class PairedComparison:
 
     @property
     def better(self) -> str | None:
-        """The run whose error is lower beyond chance; None where the interval holds zero, or there is none."""
+        """The run whose error is lower beyond chance; None where the interval holds zero, or where there are too few episodes."""
+        if len(self.episodes) < threshold("fewest_episodes"):
+            return None
         if self.difference.high < 0:
             return self.run_b
         return self.run_a if self.difference.low > 0 else None
@@ -76,6 +80,11 @@ class PairedComparison:
         if math.isnan(low):
             return (
                 f"{b} minus {a} is {value:+.3f} {self.unit} on one common episode: no interval, so nothing can be told."
+            )
+        if len(self.episodes) < threshold("fewest_episodes"):
+            return (
+                f"Nothing can be told from {count}: {b} minus {a} is {value:+.3f} {self.unit} (95 %: {low:+.3f} to {high:+.3f}), "
+                f"and a winner needs at least {threshold('fewest_episodes'):.0f} common episodes."
             )
         half = (high - low) / 2
         if self.better is None:
@@ -130,17 +139,20 @@ def compare_runs(root: DataRoot, run_a: str, run_b: str) -> PairedComparison:
             f"The runs cannot be compared: {run_a} was tested on the data set {data[0]!r}, {run_b} on {data[1]!r}; choose runs "
             "of one data set."
         )
-    pairs, changed = _pairs(a, b)
+    pairs, lost = _pairs(a, b)
     if not pairs:
         why = (
-            "the episodes that both tested were trimmed or labelled differently"
-            if changed
+            "on the episodes that both tested, the driven actions of the same frame differ"
+            if lost.changed
+            else "both predicted no frame of the episodes that both tested"
+            if lost.apart
             else "their test parts have no episode in common"
         )
         raise RunError(f"The runs {run_a} and {run_b} cannot be compared: {why}; train both on the same split.")
     mixed = bool(results[0]["actions"]["mixed_units"])
     scale = np.array(results[0]["actions"]["spread"], dtype=np.float64) if mixed else np.ones(len(spaces[0][0]))
-    return _measured(a, b, pairs, spaces[0], scale, DEVIATIONS if mixed else spaces[0][1][0], _warnings(a, b, changed))
+    warnings = _warnings(a, b, results, len(pairs), lost)
+    return _measured(a, b, pairs, spaces[0], scale, DEVIATIONS if mixed else spaces[0][1][0], warnings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,11 +165,26 @@ class _Pair:
     count: int
 
 
-def _pairs(a: RunFolder, b: RunFolder) -> tuple[list[_Pair], list[str]]:
-    """The common episodes, and those left out because the runs saw other targets."""
+@dataclass(frozen=True)
+class _Lost:
+    """What of the common episodes cannot be compared, or not quite; the ids of each kind.
+
+    Attributes:
+        changed: Left out, as the driven actions of the same frame differ.
+        apart: Left out, as no frame was predicted by both runs.
+        retold: Compared although the runs were told another instruction.
+    """
+
+    changed: tuple[str, ...]
+    apart: tuple[str, ...]
+    retold: tuple[str, ...]
+
+
+def _pairs(a: RunFolder, b: RunFolder) -> tuple[list[_Pair], _Lost]:
+    """The common episodes that can be compared, and what is to be said of the others."""
     of_b = {episode.episode_id: episode for episode in load_predictions(b)}
     notes = [frozen(run.path) for run in (a, b)]
-    pairs, changed = [], []
+    pairs, changed, apart, retold = [], [], [], []
     for one in load_predictions(a):
         other = of_b.get(one.episode_id)
         if other is None:
@@ -166,9 +193,13 @@ def _pairs(a: RunFolder, b: RunFolder) -> tuple[list[_Pair], list[str]]:
         pair = _pair(one, other, begin[0], begin[1])
         if pair is None:
             changed.append(one.episode_id)
-        elif pair.count:
+        elif not pair.count:
+            apart.append(one.episode_id)
+        else:
             pairs.append(pair)
-    return pairs, changed
+            if one.instruction != other.instruction:
+                retold.append(one.episode_id)
+    return pairs, _Lost(tuple(changed), tuple(apart), tuple(retold))
 
 
 def _pair(one: EpisodePredictions, other: EpisodePredictions, begin_a: int, begin_b: int) -> _Pair | None:
@@ -224,42 +255,42 @@ def _measured(
     )
 
 
-def rmse_difference(squared_a: Vector, squared_b: Vector, counts: Vector, seed: int = 0) -> Interval:
-    """Return RMSE(B) - RMSE(A) with its 95 % interval; each draw takes whole episodes, the same for both.
-
-    Args:
-        squared_a: float64 (E,), squared errors of A in each episode, summed.
-        squared_b: float64 (E,), the same of B on the same actions.
-        counts: float64 (E,), how many numbers each sum goes over; positive.
-        seed: Of the draws.
-    """
-
-    def difference(a: Vector, b: Vector, count: Vector) -> Vector:
-        return np.asarray(np.sqrt(b / count) - np.sqrt(a / count), dtype=np.float64)
-
-    sums = np.stack([squared_a, squared_b, counts], axis=1).astype(np.float64)
-    value = float(difference(*sums.sum(axis=0)[:, None])[0])
-    if len(sums) < 2:
-        return Interval(value, math.nan, math.nan)
-    generator, shares = np.random.default_rng(seed), np.full(len(sums), 1.0 / len(sums))
-    drawn = np.stack([generator.multinomial(len(sums), shares) @ sums for _ in range(RESAMPLES)])
-    tail = 100.0 * (1.0 - LEVEL) / 2.0
-    low, high = np.percentile(difference(*drawn.T), [tail, 100.0 - tail], method="inverted_cdf")
-    return Interval(value, float(low), float(high))
-
-
-def _warnings(a: RunFolder, b: RunFolder, changed: Sequence[str]) -> tuple[str, ...]:
+def _warnings(
+    a: RunFolder, b: RunFolder, results: Sequence[Mapping[str, Any]], paired: int, lost: _Lost
+) -> tuple[str, ...]:
     splits = [Split.from_json(read_json(run.split)) for run in (a, b)]
     told = []
+    for run, found in zip((a, b), results, strict=True):
+        if leaked := found.get("split", {}).get("leaked"):
+            told.append(
+                f"{leaked} test episodes of {run.run_id} are also in what it was trained or chosen with: its error here "
+                "may be recall."
+            )
     for trained, tested, first, second in ((splits[0], splits[1], a, b), (splits[1], splits[0], b, a)):
         if seen := len({*trained.train, *trained.validation} & set(tested.test)):
             told.append(
                 f"{first.run_id} was trained on {seen} of the {len(tested.test)} test episodes of {second.run_id}; only episodes "
                 "that both held out are compared here."
             )
-    if changed:
+    if lost.changed:
         told.append(
-            f"{len(changed)} common episode{'s were' if len(changed) > 1 else ' was'} left out, first {changed[0]!r}: trimmed or "
-            "labelled differently in the two runs."
+            f"{_left_out(lost.changed)}: the driven actions of the same frame differ between the two runs, so that the "
+            "recording was changed or replaced."
+        )
+    if lost.apart:
+        told.append(f"{_left_out(lost.apart)}: no frame was predicted by both runs.")
+    if lost.retold:
+        told.append(
+            f"In {len(lost.retold)} of the compared episodes, first {lost.retold[0]!r}, the two runs were told different "
+            "instructions."
+        )
+    if threshold("fewest_episodes") <= paired < threshold("narrow_episodes"):
+        told.append(
+            f"Only {paired} common episodes: with fewer than {threshold('narrow_episodes'):.0f}, a difference that is "
+            "shown may still be that of a few of them."
         )
     return tuple(told)
+
+
+def _left_out(episodes: Sequence[str]) -> str:
+    return f"{len(episodes)} common episode{'s were' if len(episodes) > 1 else ' was'} left out, first {episodes[0]!r}"

@@ -106,7 +106,7 @@ class Answer:
 
     @property
     def change(self) -> float | None:
-        """Root mean square change over the chunk and the axes that vary, in the driver's deviations; None where these are not known."""
+        """Root mean square change over chunk and varying axes, in the driver's deviations; None where these are not known."""
         if self.spread is None:
             return None
         varies = np.isfinite(self.spread)

@@ -1,8 +1,10 @@
 """How much a policy's actions depend on what it sees, is told and has seen before: three numbers from 0 to 1.
 
 reliance = min(1, change^2 / 2), where change is the root mean square change of the actions, in training deviations, when the
-input is replaced by that of another moment. Two unrelated moments of driving differ by a mean square of two variances, hence the
-half: 0 says that the input is not used, 1 that it decides everything.
+input is replaced by one that has nothing to do with it: the pictures of another episode at another, drawn moment; what another
+episode was told; for the history the last picture in the place of those before it. Two unrelated moments of driving differ by a
+mean square of two variances, hence the half: 0 says that the input is not used, 1 that it decides everything. A policy that only
+reads the time off its pictures relies on vision, too; that it needs the right ones says the rise under `pictures_other`.
 
 Source: the total-effect index of M. Jansen 1999, Computer Physics Communications 117, E (f(x) - f(x'))^2 / (2 Var f), with the
 driver's variance in the place of the policy's, so that the trembling of a collapsed policy is not taken for reliance. It says that
@@ -15,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 REPLACED_BY = {
-    "vision": ("pictures_other", "pictures_noise"),
+    "vision": ("pictures_moment", "pictures_noise"),
     "instruction": ("instruction_other", "instruction_swap"),
     "history": ("history_hidden",),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,14 +23,15 @@ from mvla_core.episodes.dataset import resolve_dataset
 from mvla_core.evaluation.ablations import Policy
 from mvla_core.evaluation.facts import above, below
 from mvla_core.evaluation.measure import CLOCKS, as_json, weighted_skill
+from mvla_core.evaluation.measure_parts import masked_sums, num_values, unmeasured
 from mvla_core.evaluation.results import EpisodePredictions
 from mvla_core.evaluation.scale import ActionScale
-from mvla_core.evaluation.shift_groups import NEAR_FRAMES, near, place_groups, sharp_turns, sudden_stops
-from mvla_core.evaluation.shift_pictures import FULL, QUICK, chosen_rows, evenly, predict_disturbed
+from mvla_core.evaluation.shift_groups import NEAR_FRAMES, near, place_groups, stops, turns
+from mvla_core.evaluation.shift_pictures import DISTURBANCES, chosen_rows, evenly, predict_disturbed
 from mvla_core.files import read_json
 from mvla_core.layout import DataRoot, RunFolder
-from mvla_core.metrics.errors import ErrorSums, error_sums
-from mvla_core.metrics.intervals import Interval, bootstrap_ratio
+from mvla_core.metrics.errors import ErrorSums
+from mvla_core.metrics.intervals import bootstrap_ratio
 from mvla_core.metrics.predictors import TRIVIAL_PREDICTORS, Predictor
 from mvla_core.progress import Progress
 from mvla_core.schema import ActionSequence, EpisodeInfo
@@ -38,18 +39,8 @@ from mvla_core.schema import ActionSequence, EpisodeInfo
 CLEAN = "held out"
 
 
-@dataclass(frozen=True)
-class Extent:
-    """How much of the data a suite disturbs; what no picture has to be encoded for is always measured whole."""
-
-    episodes: int
-    windows: int
-    """Of each episode."""
-
-
-QUICK_EXTENT, FULL_EXTENT = Extent(4, 48), Extent(40, 208)
-
-Vector = npt.NDArray[np.float64]
+DISTURBED_EPISODES, DISTURBED_WINDOWS = 40, 208
+"""At most so many episodes, and windows of each, are disturbed; what no picture has to be encoded for is measured whole."""
 
 
 def shift_ladder(
@@ -62,7 +53,6 @@ def shift_ladder(
     window: WindowSpec,
     scale: ActionScale,
     *,
-    quick: bool,
     progress: Progress,
     other_dataset: str | None = None,
 ) -> dict[str, Any]:
@@ -77,17 +67,17 @@ def shift_ladder(
         test_sequences: Of the held-out episodes, in the same order.
         window: "mask" chunk ends.
         scale: Of the training part.
-        quick: One strength a family, on few episodes.
         progress: Told after each rung; asked whether to stop.
         other_dataset: Another data set of the same action space, all of whose episodes are a rung; None for none.
 
     Returns:
         `rungs`: in order, `{"name", "family", "kind", "strength", "unit", "text", "measured", "skill", "skill_low",
         "skill_high", "baseline", "rmse", "rmse_low", "rmse_high", "episodes", "windows", "change"}` with the kind "clean",
-        "picture", "place" or "edge". Skill is over the better clock, with its interval by episode; `change` is the difference to
-        the undisturbed skill of the same windows. A rung that was not measured has `reason`, and no figures.
-        `falls_off_at`: the first rung whose upper end is below the clean rung's lower end; None where there is none.
-        `reaches_zero_at`: the first that is not shown to beat the clock, where the clean rung is; else None.
+        "picture", "place" or "edge". Skill is over the better clock, with its interval by episode; `change`, of a picture rung, is
+        the difference to the undisturbed skill of the same windows, paired by episode. A rung that was not measured has
+        `reason`, and no figures.
+        `falls_off`: see `where_it_falls`. `reaches_zero`: `[{"family", "name", "text"}]`, by family and direction the weakest
+        rung that is not shown to beat the clock; empty where the clean rung is not either.
         `extent`: how much was disturbed.
 
     Raises:
@@ -105,13 +95,11 @@ def shift_ladder(
     what = "held-out episodes of known places" if same else "held-out episodes; training met none of their places"
     rungs = [{"name": CLEAN, "kind": "clean", "text": what, **ladder.figures([answered[place] for place in base])}]
 
-    extent = QUICK_EXTENT if quick else FULL_EXTENT
-    chosen = [base[place] for place in evenly([test[place] for place in base], extent.episodes)]
-    rows = {place: chosen_rows(answered[place].num_windows, extent.windows) for place in chosen}
+    chosen = [base[place] for place in evenly([test[place] for place in base], DISTURBED_EPISODES)]
+    rows = {place: chosen_rows(answered[place].num_windows, DISTURBED_WINDOWS) for place in chosen}
     undisturbed = [_rows(answered[place], rows[place]) for place in chosen]
-    disturbances = QUICK if quick else FULL
-    for done, disturbance in enumerate(disturbances):
-        progress.update(done, len(disturbances), disturbance.text)
+    for done, disturbance in enumerate(DISTURBANCES):
+        progress.update(done, len(DISTURBANCES), disturbance.text)
         changed = [
             replace(
                 episode,
@@ -121,6 +109,9 @@ def shift_ladder(
             )
             for place, episode in zip(chosen, undisturbed, strict=True)
         ]
+        figures = ladder.figures(changed)
+        if figures["measured"]:
+            figures["change"] = ladder.change(undisturbed, changed)
         rungs.append(
             {
                 "name": disturbance.name,
@@ -129,11 +120,10 @@ def shift_ladder(
                 "strength": disturbance.strength,
                 "unit": disturbance.unit,
                 "text": disturbance.text,
-                **ladder.figures(changed),
-                "change": ladder.change(undisturbed, changed),
+                **figures,
             }
         )
-    progress.update(len(disturbances), len(disturbances))
+    progress.update(len(DISTURBANCES), len(DISTURBANCES))
     for group in groups:
         described = {
             "name": f"new {group.name}",
@@ -149,10 +139,9 @@ def shift_ladder(
     )
     return {
         "rungs": rungs,
-        **_where_it_falls(rungs),
+        **where_it_falls(rungs),
         "skill_over": "the better clock on the same windows",
         "extent": {
-            "suite": "quick" if quick else "full",
             "disturbed_episodes": len(chosen),
             "of_episodes": len(base),
             "disturbed_windows": sum(episode.num_windows for episode in undisturbed),
@@ -181,7 +170,7 @@ def with_other_dataset(
     """
     rung = _other(_Ladder(root, policy, train_sequences, window, scale, progress), root, run, dataset)
     rungs = [rung if each["name"] == rung["name"] else each for each in shift["rungs"]]
-    return {**shift, "rungs": rungs, **_where_it_falls(rungs)}
+    return {**shift, "rungs": rungs, **where_it_falls(rungs)}
 
 
 class _Ladder:
@@ -215,14 +204,17 @@ class _Ladder:
         return found
 
     def figures(self, episodes: Sequence[EpisodePredictions]) -> dict[str, Any]:
-        """Return error and skill over the better clock, with intervals by episode."""
+        """Return error and skill over the better clock, with intervals by episode; or why there is none."""
+        broken = next((each for each in episodes if not np.isfinite(each.predicted[each.mask]).all()), None)
+        if broken is not None:
+            return _not_measured(f"It predicts NaN or infinity here, first on the episode {broken.episode_id}.")
         policy = _sums(episodes, None)
         weighted = policy.squared @ self.scale.weights
         clocks = {name: _sums(episodes, name).squared @ self.scale.weights for name in self._clocks}
         best = min(clocks, key=lambda name: float(clocks[name].sum()))
         skill = as_json(weighted_skill(weighted, clocks[best], policy.count, self.scale), "skill")
-        mean = bootstrap_ratio(policy.episode_squared, policy.count.astype(np.float64) * len(self.scale.space))
-        error = as_json(Interval(*(math.sqrt(end) for end in (mean.value, mean.low, mean.high))), "rmse")
+        mean = bootstrap_ratio(policy.episode_squared, num_values(policy))
+        error = as_json(mean.mapped(math.sqrt), "rmse")
         return {
             "measured": True,
             "skill": skill["skill"],
@@ -287,10 +279,10 @@ def _edges(
     sequences: Sequence[ActionSequence],
     train: Sequence[ActionSequence],
 ) -> list[dict[str, Any]]:
-    found = {"sudden stop": [sudden_stops(sequence.actions, ladder.scale) for sequence in sequences]}
+    found = {"stop": [stops(sequence.actions, ladder.scale) for sequence in sequences]}
     if ladder.scale.space.lateral is not None:
-        turns = sharp_turns(train, ladder.scale)
-        found["sharp turn"] = [turns(sequence.actions) for sequence in sequences]
+        begins = turns(train, ladder.scale)
+        found["turn"] = [begins(sequence.actions) for sequence in sequences]
     rungs = []
     for name, events in found.items():
         close = [near(episode, frames) for episode, frames in zip(answered, events, strict=True) if len(frames)]
@@ -308,37 +300,58 @@ def _edges(
 
 
 def _not_measured(reason: str) -> dict[str, Any]:
-    return {"measured": False, "reason": reason, "skill": None, "skill_low": None, "skill_high": None}
+    return {**unmeasured(reason), "skill": None, "skill_low": None, "skill_high": None}
 
 
-def _where_it_falls(rungs: Sequence[dict[str, Any]]) -> dict[str, str | None]:
+def where_it_falls(rungs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return `falls_off` and `reaches_zero`: of each family, and of each direction within it, the weakest rung that is too much.
+
+    A family falls off where the upper end of the paired change is below zero. A place or an edge has other windows than the clean
+    rung, and so no pair: there the whole interval has to lie below that of the clean rung. What does not beat the clock
+    undisturbed has nothing to lose, so that it reaches zero nowhere.
+
+    Args:
+        rungs: Of a ladder, the clean one first.
+    """
     clean, further = rungs[0], [rung for rung in rungs[1:] if rung["measured"]]
     floor = clean["skill_low"]
-    falls = (rung["name"] for rung in further if floor is not None and below(rung["skill_high"], floor))
-    # What does not beat the clock undisturbed has nothing to lose.
-    lost = (rung["name"] for rung in further if above(floor, 0.0) and not above(rung["skill_low"], 0.0))
-    return {"falls_off_at": next(falls, None), "reaches_zero_at": next(lost, None)}
+
+    def falls(rung: dict[str, Any]) -> bool:
+        if "change" in rung:
+            return below(rung["change"]["high"], 0.0)
+        return floor is not None and below(rung["skill_high"], floor)
+
+    def lost(rung: dict[str, Any]) -> bool:
+        return above(floor, 0.0) and not above(rung["skill_low"], 0.0)
+
+    return {
+        "falls_off": _weakest([rung for rung in further if falls(rung)]),
+        "reaches_zero": _weakest([rung for rung in further if lost(rung)]),
+    }
+
+
+def _weakest(rungs: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
+    """The weakest of each family and direction, in the order of the ladder; what has no strength stands for itself."""
+    first: dict[tuple[str, bool], dict[str, Any]] = {}
+    for rung in rungs:
+        key = (rung["family"], rung.get("strength", 0.0) < 0)
+        if key not in first or abs(rung.get("strength", 0.0)) < abs(first[key].get("strength", 0.0)):
+            first[key] = rung
+    return [{name: rung[name] for name in ("family", "name", "text")} for rung in first.values()]
 
 
 def _rows(episode: EpisodePredictions, rows: npt.NDArray[np.int64]) -> EpisodePredictions:
-    return EpisodePredictions(
-        episode.episode_id,
-        episode.last_frames[rows],
-        episode.predicted[rows],
-        episode.target[rows],
-        episode.mask[rows],
-        {name: chunks[rows] for name, chunks in episode.baselines.items()},
-        episode.instruction,
+    return replace(
+        episode,
+        last_frames=episode.last_frames[rows],
+        predicted=episode.predicted[rows],
+        target=episode.target[rows],
+        mask=episode.mask[rows],
+        baselines={name: chunks[rows] for name, chunks in episode.baselines.items()},
     )
 
 
 def _sums(episodes: Sequence[EpisodePredictions], baseline: str | None) -> ErrorSums:
     """Errors of the policy, or of one of the clocks."""
-    return ErrorSums.join(
-        [
-            error_sums(
-                episode.predicted if baseline is None else episode.baselines[baseline], episode.target, episode.mask
-            )
-            for episode in episodes
-        ]
-    )
+    chunks = [episode.predicted if baseline is None else episode.baselines[baseline] for episode in episodes]
+    return masked_sums(episodes, chunks, [episode.mask for episode in episodes], None)

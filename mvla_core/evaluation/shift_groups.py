@@ -1,4 +1,4 @@
-"""Which held-out episodes are new in scenario, session or time of day, and where their driver stops or turns sharply."""
+"""Which held-out episodes are new in scenario, session or time of day, and where their driver stops or begins to turn."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from mvla_core.schema import Actions, ActionSequence, EpisodeInfo
 
 NEAR_FRAMES = 2
 """An action counts to an event when it lies at most so many frames before or after it."""
-SHARP_SHARE = 0.5
-"""A turn is sharp where the lateral command changes, within one frame, by half of the largest that was ever trained on."""
+TURN_SHARE = 0.5
+"""A turn begins where the lateral command changes, within one frame, by half of the largest that was ever trained on. A key does
+nothing else, so that this says nothing of how sharp the turn is."""
 
 _STOP = DIRECTION_NAMES.index("stop")
 
@@ -71,13 +72,13 @@ def _group(name: str, test: Sequence[str | int | None], known: Sequence[str | in
     return PlaceGroup(name, unseen, reason)
 
 
-def sudden_stops(actions: Actions, scale: ActionScale) -> Frames:
-    """Return the frames, int64, at which the driver stands still after moving at the frame before."""
+def stops(actions: Actions, scale: ActionScale) -> Frames:
+    """Return the frames, int64, at which the driver stands still after moving at the frame before, however fast that was."""
     classes = direction_classes(actions, scale.space, scale.band)
     return np.flatnonzero((classes[1:] == _STOP) & (classes[:-1] != _STOP)) + 1
 
 
-def sharp_turns(train: Sequence[ActionSequence], scale: ActionScale) -> Callable[[Actions], Frames]:
+def turns(train: Sequence[ActionSequence], scale: ActionScale) -> Callable[[Actions], Frames]:
     """Return the function that finds the frames at which the lateral command jumps to a turn.
 
     Raises:
@@ -87,11 +88,11 @@ def sharp_turns(train: Sequence[ActionSequence], scale: ActionScale) -> Callable
         raise ValueError("A turn needs a lateral action dimension.")
     column = scale.space.names.index(scale.space.lateral)
     largest = max(float(np.abs(sequence.actions[:, column]).max(initial=0.0)) for sequence in train)
-    still = max(float(scale.band[column]), 1e-6)
+    still = float(scale.band[column])
 
     def find(actions: Actions) -> Frames:
         lateral = actions[:, column].astype(np.float64)
-        jumps = np.abs(np.diff(lateral)) >= max(SHARP_SHARE * largest, still)
+        jumps = np.abs(np.diff(lateral)) >= max(TURN_SHARE * largest, still)
         return np.flatnonzero(jumps & (np.abs(lateral[1:]) > still)) + 1
 
     return find

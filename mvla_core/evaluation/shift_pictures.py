@@ -84,15 +84,14 @@ def _tilt(degrees: float) -> Disturbance:
     return Disturbance("tilt", degrees, "degrees", f"camera tilted by {degrees:g} degrees", DrawnRotation(degrees))
 
 
-QUICK = (_light(-30), _blur(1), _noise(16), _camera(6))
-FULL = (
+DISTURBANCES = (
     *(_light(percent) for percent in (-15, -30, -45, 15, 30)),
     *(_blur(percent) for percent in (0.5, 1, 2)),
     *(_noise(levels) for levels in (8, 16, 32)),
     *(_camera(percent) for percent in (3, -3, 6, -6, 12, -12)),
     *(_tilt(degrees) for degrees in (3, 8)),
 )
-"""Within a family the strengths rise, so that the first one that is too much is where the policy falls off."""
+"""Within a family and a direction the strengths rise from weak to far too much."""
 
 
 def predict_disturbed(

@@ -1,7 +1,11 @@
 """From measured evidence to one of ten labels, by the rules of `verdict_rules.toml`. Pure: figures in, words out.
 
 The rules are tried in the file's order; the first that holds decides. None of them calls a policy learned unless the lower
-end of its skill against a constant, a frame-index clock and an instruction clock is above zero.
+end of its skill against a constant, a frame-index clock and an instruction clock is above zero, and against the replay of the scene
+that begins most alike where that could pass for driving.
+
+A disease is named where the whole interval shows it; what stands between a policy and "learned" is the policy's to show, so that
+there the end that speaks against it counts.
 """
 
 from __future__ import annotations
@@ -12,16 +16,19 @@ from typing import Any
 from mvla_core.evaluation.ablations import INSTRUCTIONS, PICTURES
 from mvla_core.evaluation.evidence import next_steps, statements
 from mvla_core.evaluation.facts import (
+    REPLAY,
     Facts,
     Values,
     above,
     below,
+    end_of,
     most,
     opposite_values,
     rule_file,
     threshold,
     with_ends,
 )
+from mvla_core.evaluation.measure_baselines import CLOCKS
 from mvla_core.evaluation.wording import fill
 
 LABELS = (
@@ -60,10 +67,11 @@ def _collapsed_direction(facts: Facts) -> Values | None:
 
 def _collapsed_mean(facts: Facts) -> Values | None:
     ratio = facts.results["directions"]["variation"]
-    if ratio is None or ratio >= threshold("spread_ratio") or facts.beats("constant"):
+    if ratio is None or facts.beats("constant"):
         return None
-    ends = facts.results["directions"].get("variation_interval") or {}
-    return {**facts.skill("constant"), **with_ends("ratio", {"value": ratio, **ends})}
+    found = {"value": ratio, **(facts.results["directions"].get("variation_interval") or {})}
+    flat = below(end_of(found, "high"), threshold("spread_ratio"))
+    return {**facts.skill("constant"), **with_ends("ratio", found)} if flat else None
 
 
 def _blind(facts: Facts) -> Values | None:
@@ -92,27 +100,44 @@ def _averaging(facts: Facts) -> Values | None:
     if found is None or found["rarer"] < threshold("opposite_share"):
         return None
     weak = below(found["strength"]["high"], threshold("opposite_strength"))
-    undecided = found["agreement"]["value"] is None or found["agreement"]["value"] < threshold("opposite_agreement")
+    undecided = not above(found["agreement"]["low"], threshold("opposite_agreement"))
     return {**opposite_values(found), **facts.skill("constant")} if weak and undecided else None
 
 
 def _memorised_script(facts: Facts) -> Values | None:
-    return facts.clock if facts.clock_suffices and facts.beats("constant") and not facts.beats_all else None
+    if not facts.clock_suffices or not facts.beats("constant") or facts.beats_all:
+        return None
+    clock = facts.hardest(CLOCKS)
+    return facts.skill(facts.hardest(facts.required) if facts.beats(clock) else clock)
+
+
+def _memorised_scenes(facts: Facts) -> Values | None:
+    if not facts.replay_suffices or not facts.beats("constant") or facts.beats(REPLAY):
+        return None
+    return {**facts.skill(REPLAY), **with_ends("replay", facts.scene or {})}
 
 
 def _uncertain(facts: Facts) -> Values | None:
     found, needed = facts.skill(facts.hardest(facts.required)), facts.needed_episodes
-    if facts.beats_all or needed is None or needed > threshold("needed_factor") * facts.episodes:
+    if facts.beats_all or facts.surely_worse is not None:
+        return None
+    if needed is None or needed > threshold("needed_factor") * facts.episodes:
         return None
     return {**found, "needed": max(needed, facts.episodes + 1)}
 
 
 def _no_better_than_clock(facts: Facts) -> Values | None:
-    return None if facts.beats_all else facts.skill(facts.hardest(facts.required))
+    return None if facts.beats_all else facts.skill(facts.surely_worse or facts.hardest(facts.required))
 
 
 def _partly_script(facts: Facts) -> Values | None:
     return facts.clock if facts.clock_suffices else None
+
+
+def _partly_scenes(facts: Facts) -> Values | None:
+    if not facts.replay_suffices:
+        return None
+    return {**facts.skill(REPLAY), **with_ends("replay", facts.scene or {})}
 
 
 def _partly_wins(facts: Facts) -> Values | None:
@@ -122,7 +147,7 @@ def _partly_wins(facts: Facts) -> Values | None:
 
 def _partly_direction(facts: Facts) -> Values | None:
     weakest = facts.weakest_direction
-    if weakest is None or weakest["recall"] >= threshold("direction_recall"):
+    if weakest is None or not below(end_of(weakest, "low", "recall"), threshold("direction_recall")):
         return None
     return {**facts.clock, "direction": weakest["direction"], **with_ends("recall", weakest, "recall")}
 
@@ -152,9 +177,11 @@ RULES: dict[str, Callable[[Facts], Values | None]] = {
     "deaf": _deaf,
     "averaging": _averaging,
     "memorised_script": _memorised_script,
+    "memorised_scenes": _memorised_scenes,
     "uncertain": _uncertain,
     "no_better_than_clock": _no_better_than_clock,
     "partly_script": _partly_script,
+    "partly_scenes": _partly_scenes,
     "partly_wins": _partly_wins,
     "partly_direction": _partly_direction,
     "partly_pictures": _partly_pictures,
@@ -169,7 +196,7 @@ def judge(results: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         results: The keys of `results.json` that `measure.measure` makes, and `ablations`, `split`, `sequences_seen`,
-            `instructions`; and `opposites`, where it was measured.
+            `instructions`; and `opposites`, `scene_clock` and `instruction_gains`, where they were measured.
 
     Returns:
         `{"label", "rule", "sentence", "values", "evidence": [...], "next": [...], "not_measured": [...]}`. Each item of

@@ -24,7 +24,10 @@ from mvla_core.wording import (
 
 __all__ = ["LANGUAGES", "Language", "catalog", "fill", "format_text", "interval", "lookup", "percent", "real"]
 
-_WITH_ENDS = ("", *(f"{name}_" for name in ("change", "rise", "strength", "clock", "share", "ratio", "recall")))
+_WITH_ENDS = (
+    "",
+    *(f"{name}_" for name in ("change", "rise", "strength", "clock", "share", "ratio", "recall", "replay")),
+)
 """Values that a sentence may name with their ends."""
 
 

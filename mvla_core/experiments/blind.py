@@ -2,8 +2,8 @@
 
 Both are trained with the run's recipe on the run's training part, for fewer epochs, and chosen by its validation part. The one sees
 the same mid-grey picture at every frame: of the present it knows nothing, so that the mean action of the instruction is the best
-that it can learn. The other hears no instruction. They lie in the run's evaluation folder and are used again while the run's policy
-stays the same.
+that it can learn. The other hears no instruction. They lie in the run's evaluation folder and are used again while recipe, data and
+beginning stay the same.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from mvla_core.episodes.catalogue import load_sequences
 from mvla_core.episodes.curation import scan_curated
 from mvla_core.episodes.dataset import resolve_dataset
 from mvla_core.episodes.frame_features import frame_features
-from mvla_core.evaluation.ablations import Frames, LastFrames, Policy
+from mvla_core.evaluation.ablations import GREY, Frames, LastFrames, Policy
 from mvla_core.evaluation.results import Chunks
-from mvla_core.files import read_json
+from mvla_core.files import read_json, sha256_file
 from mvla_core.layout import DataRoot, RunFolder
 from mvla_core.policies.adapter import DESCRIPTION, LoadedPolicy, load_policy, read_description, save_policy
 from mvla_core.policies.build import BuiltPolicy, build_policy
@@ -42,7 +42,6 @@ Sense = Literal["picture", "instruction"]
 SENSES: tuple[Sense, ...] = ("picture", "instruction")
 EPOCH_SHARE, MOST_EPOCHS = 3, 20
 """A third of the recipe's epochs, at most 20: what cannot look has little to learn."""
-_GREY = 128
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def blind_policies(root: DataRoot, run: RunFolder, progress: Progress = SILENT) 
         Stopped: The user asked.
     """
     spec = PolicySpec.from_json(read_description(run.adapter)["spec"])
-    if spec.backbone == "kosmos2" and not torch.cuda.is_available():
+    if _too_large(spec):
         progress.note(
             "The blind versions of this policy are not trained: Kosmos-2 would take hours without a GPU.", "warning"
         )
@@ -109,19 +108,11 @@ def blind_policies(root: DataRoot, run: RunFolder, progress: Progress = SILENT) 
     data = scan_curated(root, resolve_dataset(root, config["dataset_folder"]), annotations=frozen(run.path))
     train, validation = ([data.by_id(name) for name in part] for part in (split.train, split.validation))
     told = {info.instruction for info in train}
-    # A policy that is trained again, or on other episodes, needs other blind ones.
-    origin = {
-        "of": spec.to_json(),
-        "recipe": recipe.to_json(),
-        "split": split.to_json(),
-        "epochs": blind_epochs(recipe),
-    }
-    digest = hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()
-    found: dict[str, Policy] = {}
+    digest = _digest(run, spec)
     for sense in SENSES:
         if sense == "instruction" and len(told) < 2:
             continue
-        folder = run.evaluation / "blind" / sense
+        folder = _folder(run, sense)
         if not _is_of(folder, digest):
             progress.stage(f"Train the same policy without its {sense}s, epochs")
             policy = build_policy(spec, recipe.seed)
@@ -129,9 +120,52 @@ def blind_policies(root: DataRoot, run: RunFolder, progress: Progress = SILENT) 
             policy.network.to(_device())
             taught, judged = (_prepared(root, policy, infos, sense) for infos in (train, validation))
             fit(policy, taught, judged, recipe, folder, {"digest": digest, "sense": sense}, progress)
-        loaded = load_policy(folder)
-        found[f"{sense}_blind"] = PictureBlind(loaded) if sense == "picture" else InstructionBlind(loaded)
+    return kept_blind_policies(run)
+
+
+def kept_blind_policies(run: RunFolder) -> dict[str, Policy]:
+    """Return those blind versions of a run's policy that were trained before and still belong to it; nothing is trained.
+
+    Raises:
+        PolicyError: One that lies there cannot be loaded.
+    """
+    trained = [sense for sense in SENSES if (_folder(run, sense) / DESCRIPTION).is_file()]
+    if not trained or not run.adapter.is_dir():
+        return {}
+    spec = PolicySpec.from_json(read_description(run.adapter)["spec"])
+    if _too_large(spec):
+        return {}
+    digest = _digest(run, spec)
+    found: dict[str, Policy] = {}
+    for sense in trained:
+        if _is_of(_folder(run, sense), digest):
+            loaded = load_policy(_folder(run, sense))
+            found[f"{sense}_blind"] = PictureBlind(loaded) if sense == "picture" else InstructionBlind(loaded)
     return found
+
+
+def _too_large(spec: PolicySpec) -> bool:
+    """Whether a backbone of billions of parameters would have to be computed without a GPU."""
+    return spec.backbone == "kosmos2" and not torch.cuda.is_available()
+
+
+def _folder(run: RunFolder, sense: Sense) -> Path:
+    return run.evaluation / "blind" / sense
+
+
+def _digest(run: RunFolder, spec: PolicySpec) -> str:
+    """What a blind version depends on: a policy that is trained anew, on other episodes, or from elsewhere needs others."""
+    recipe = Recipe.from_json(read_json(run.config)["recipe"])
+    start = sorted(path for path in run.start.rglob("*") if path.is_file()) if run.start.is_dir() else []
+    origin = {
+        "of": spec.to_json(),
+        "recipe": recipe.to_json(),
+        "split": read_json(run.split),
+        "curation": frozen(run.path).to_json(),
+        "start": [[str(path.relative_to(run.start)), sha256_file(path)] for path in start],
+        "epochs": blind_epochs(recipe),
+    }
+    return hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()
 
 
 def blind_epochs(recipe: Recipe) -> int:
@@ -220,7 +254,7 @@ def _rate(step: int, steps: int, recipe: Recipe) -> float:
 
 
 def _grey() -> Frames:
-    return np.full((1, 224, 224, 3), _GREY, dtype=np.uint8)
+    return np.full((1, 224, 224, 3), GREY, dtype=np.uint8)
 
 
 def _device() -> str:

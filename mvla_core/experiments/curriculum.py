@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mvla_core.experiments.mixing import verdict_on
+from mvla_core.experiments.luck import gain_with_luck, how_sure, known_luck, verdict_on
 from mvla_core.experiments.store import store_gain, variants_folder, write_result
-from mvla_core.experiments.subject import load_subject, rmse_difference, skill_gain
+from mvla_core.experiments.subject import load_subject, skill_gain
 from mvla_core.experiments.variants import train_variant
 from mvla_core.layout import DataRoot
 from mvla_core.policies.adapter import load_policy
@@ -25,7 +25,8 @@ def run_curriculum(root: DataRoot, config: dict[str, Any], progress: Progress) -
         progress: The job's.
 
     Returns:
-        What `curriculum.json` holds; the gain is always that of the curriculum.
+        What `curriculum.json` holds; the gain is always that of the curriculum, with an interval where the luck of training is
+        known (`luck.py`).
 
     Raises:
         RunError: The run cannot be used, or the training diverged.
@@ -42,7 +43,8 @@ def run_curriculum(root: DataRoot, config: dict[str, Any], progress: Progress) -
     policy, told = train_variant(root, subject, folder, name, progress, recipe=other)
     counterpart = subject.errors(root, policy, progress)
     without, with_one = (counterpart, own) if has_one else (own, counterpart)
-    gain = skill_gain(without, with_one, clock)
+    luck = known_luck(subject.run)
+    gain, held_out = gain_with_luck(without, with_one, clock, luck), skill_gain(without, with_one, clock)
     result = {
         "run_id": subject.run.run_id,
         "unit": subject.unit,
@@ -50,17 +52,19 @@ def run_curriculum(root: DataRoot, config: dict[str, Any], progress: Progress) -
         "clock": {"baseline": clock_name, "rmse": clock.rmse},
         "without": without.interval().to_json(),
         "with": with_one.interval().to_json(),
-        "difference": rmse_difference(without, with_one).to_json(),
+        "difference": without.difference(with_one).to_json(),
         "gain": gain.to_json(),
+        "gain_held_out": held_out.to_json(),
         "seconds": told["seconds"],
-        "answer": verdict_on(gain, "the simplest episodes first"),
+        "answer": verdict_on(gain, held_out, "the simplest episodes first"),
     }
     write_result(subject.run, "curriculum", result)
     store_gain(
         subject.run,
         "curriculum",
         gain,
-        f"skill over the clock, the simplest of {len(subject.train)} training episodes first instead of all from the start",
+        f"skill over the clock, the simplest of {len(subject.train)} training episodes first instead of all from the start; "
+        f"{how_sure(luck)}",
     )
     progress.note(result["answer"]["text"])
     return result

@@ -169,8 +169,16 @@ def answer(curve: Curve, target: float, unit: str) -> dict[str, Any]:
     most = REACH * curve.last
     low, high = (max(0, math.ceil(end - curve.last)) if end <= most else None for end in (needed.low, needed.high))
     goal = f"{target:.3g} {unit}"
-    if curve.measured[-1] <= target:
-        code, text = "reached", f"{goal} is reached with the {curve.last} training episodes that are there."
+    today = f"{now.value:.3f} {unit} ({now.low:.3f} to {now.high:.3f})"
+    if now.high <= target:
+        code = "reached"
+        text = f"{goal} is reached with the {curve.last} training episodes that are there: {today}."
+    elif now.value <= target:
+        code = "cannot_tell"
+        text = (
+            f"Cannot tell: with the {curve.last} training episodes that are there it is {today}, so that {goal} may be reached "
+            "already; record more held-out episodes, or repeat the trainings with more seeds."
+        )
     elif low is None:
         code = "no_help"
         text = (

@@ -9,7 +9,7 @@ from mvla_core.datasets.split import Split
 from mvla_core.episodes.annotations import frozen
 from mvla_core.episodes.curation import scan_curated
 from mvla_core.episodes.dataset import resolve_dataset
-from mvla_core.errors import UserInputError
+from mvla_core.errors import DatasetError, UserInputError
 from mvla_core.files import read_json
 from mvla_core.layout import DataRoot, RunFolder
 from mvla_core.training.forecast import estimate
@@ -63,12 +63,18 @@ def expected_seconds(root: DataRoot, run: RunFolder, shares: Sequence[float], se
 
     Raises:
         UserInputError: As of `plan_trainings`.
+        DatasetError: The data set holds none of the run's training episodes any more.
     """
     config, split = read_json(run.config), Split.from_json(read_json(run.split))
     recipe = Recipe.from_json(config["recipe"])
     data = scan_curated(root, resolve_dataset(root, config["dataset_folder"]), annotations=frozen(run.path))
     frames = {info.episode_id: info.num_frames for info in data.episodes}
     train = [frames[name] for name in split.train if name in frames]
+    if not train:
+        raise DatasetError(
+            f"The data set {config['dataset']} in {config['dataset_folder']} holds none of the {len(split.train)} training "
+            f"episodes of the run {run.run_id!r} any more; restore them, or train a new run."
+        )
     total = 0.0
     for training in plan_trainings(len(split.train), shares, seeds, recipe.seed):
         forecast = estimate(

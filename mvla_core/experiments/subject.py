@@ -24,7 +24,7 @@ from mvla_core.evaluation.scale import ActionScale
 from mvla_core.files import read_json
 from mvla_core.layout import DataRoot, RunFolder
 from mvla_core.metrics.errors import error_sums
-from mvla_core.metrics.intervals import Interval, bootstrap_ratio
+from mvla_core.metrics.intervals import Interval, bootstrap_ratio, paired_ratio, rmse_difference
 from mvla_core.metrics.predictors import TRIVIAL_PREDICTORS
 from mvla_core.progress import Progress
 from mvla_core.schema import ActionSequence, EpisodeInfo
@@ -54,8 +54,11 @@ class Errors:
 
     def interval(self) -> Interval:
         """The same with its 95 % interval by episode."""
-        mean = bootstrap_ratio(self.squared, self.values)
-        return Interval(*(math.sqrt(end) for end in (mean.value, mean.low, mean.high)))
+        return bootstrap_ratio(self.squared, self.values).mapped(math.sqrt)
+
+    def difference(self, after: Errors) -> Interval:
+        """The RMSE of another predictor on the same actions minus this one's; below zero the other is better."""
+        return rmse_difference(self.squared, after.squared, self.values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,21 +181,7 @@ def load_subject(root: DataRoot, run_id: str) -> Subject:
 
 def skill_gain(before: Errors, after: Errors, clock: Errors) -> Interval:
     """Return by how much the skill over the clock grows from one predictor to another, paired by episode."""
-    return bootstrap_ratio(before.squared - after.squared, clock.squared)
-
-
-def rmse_difference(before: Errors, after: Errors) -> Interval:
-    """Return the RMSE of `after` minus that of `before` with its interval, paired by episode; below zero `after` is better."""
-    draws = np.random.default_rng(0).integers(0, len(before.squared), (2_000, len(before.squared)))
-
-    def root(errors: Errors, rows: npt.NDArray[np.int64]) -> Vector:
-        return np.asarray(np.sqrt(errors.squared[rows].sum(-1) / errors.values[rows].sum(-1)))
-
-    value = after.rmse - before.rmse
-    if len(before.squared) < 2:
-        return Interval(value, math.nan, math.nan)
-    low, high = np.quantile(root(after, draws) - root(before, draws), [0.025, 0.975])
-    return Interval(value, float(low), float(high))
+    return paired_ratio(before.squared - after.squared, clock.squared)
 
 
 def nested_order(train: Sequence[EpisodeInfo], seed: int) -> list[str]:

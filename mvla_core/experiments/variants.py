@@ -9,6 +9,7 @@ from typing import Any
 
 from mvla_core.datasets.split import Split
 from mvla_core.episodes.annotations import freeze, frozen
+from mvla_core.episodes.curation import scan_curated
 from mvla_core.episodes.dataset import DatasetRef
 from mvla_core.episodes.notes import Annotations
 from mvla_core.experiments.subject import Subject
@@ -81,14 +82,21 @@ def train_variant(
         frozen(subject.run.path),
     )
     chosen, parts = recipe or subject.recipe, split or subject.split
+    taught = {*parts.train, *parts.validation}
     plan = {
         "dataset_folder": str(ref.folder),
         "recipe": chosen.to_json(),
         "split": parts.to_json(),
         "annotations": annotations.to_json(),
+        # What a file holds may change under its name.
+        "files": {
+            info.episode_id: [info.file_size, info.file_mtime_ns]
+            for info in scan_curated(root, ref, annotations=annotations).episodes
+            if info.episode_id in taught
+        },
     }
     run = RunFolder(folder)
-    if folder.is_dir() and (not (folder / _PLAN).is_file() or read_json(folder / _PLAN) != plan):
+    if folder.is_dir() and (not (folder / _PLAN).is_file() or not _same(read_json(folder / _PLAN), plan)):
         shutil.rmtree(folder)
     if run.result.is_file():
         return load_policy(run.adapter), read_json(run.result)
@@ -101,6 +109,11 @@ def train_variant(
     result = {**told, "status": "succeeded", "seconds": round(time.monotonic() - began, 1)}
     write_json(run.result, result)
     return load_policy(run.adapter), result
+
+
+def _same(stored: dict[str, Any], plan: dict[str, Any]) -> bool:
+    """Whether a plan asks for what was trained; a plan of an earlier release tells nothing of the files."""
+    return {"files": plan["files"], **stored} == plan
 
 
 def _write_down(

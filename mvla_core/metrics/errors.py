@@ -62,6 +62,10 @@ class ErrorSums:
             np.concatenate([part.count for part in parts]),
         )
 
+    def on_axes(self, axes: npt.NDArray[np.bool_] | slice) -> ErrorSums:
+        """Return the sums of some of the action dimensions alone: a bool (A,) or a slice."""
+        return ErrorSums(self.squared[:, axes], self.absolute[:, axes], self.huber[:, axes], self.count)
+
     @property
     def episode_squared(self) -> npt.NDArray[np.float64]:
         """float64 (E,): squared errors of each episode, summed over steps and axes; what `skill` takes."""

@@ -126,10 +126,9 @@ def vision_needed(gathered: Gathered) -> Evidence:
 
 
 def skill_clock(gathered: Gathered) -> Evidence:
-    """Skill over a constant and both clocks: over the one where the advantage is least certain."""
+    """Skill over what the verdict asks a policy to beat: over the one where the advantage is least certain."""
     facts = Facts(gathered.results)
-    name = facts.hardest(("constant", "frame_index", "instruction_clock"))
-    return _skill(gathered, name)
+    return _skill(gathered, facts.hardest(facts.required))
 
 
 def skill_repeat_last(gathered: Gathered) -> Evidence:

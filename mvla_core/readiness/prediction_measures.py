@@ -179,6 +179,7 @@ def _space(gathered: Gathered) -> ActionSpace | None:
 def _band(gathered: Gathered) -> Vector | None:
     bands = table(table(gathered.results.get("directions")).get("dead_band"))
     names = table(gathered.results.get("actions")).get("names")
-    if not names or any(number(bands.get(name)) is None for name in names):
+    if not names or any(name not in bands for name in names):
         return None
-    return np.array([float(bands[name]) for name in names])
+    # An axis that nobody ever moved has no band: no command on it is a direction.
+    return np.array([np.inf if bands[name] is None else float(bands[name]) for name in names])

@@ -76,13 +76,14 @@ BASELINE_COLOURS = {
     "frame_index": "clock",
     "instruction_clock": "instruction",
     "repeat_last": "repeat",
+    "first_picture": "repeat",
     "nearest_picture": "nearest",
     "nearest_picture_instruction": "nearest",
     "picture_blind": "blind",
     "instruction_blind": "blind",
 }
 """Baseline -> field of the palette; the second of a colour is drawn dotted."""
-DOTTED_BASELINES = ("nearest_picture_instruction", "instruction_blind")
+DOTTED_BASELINES = ("first_picture", "nearest_picture_instruction", "instruction_blind")
 
 Draw = Callable[[FigureBase, Palette], None]
 

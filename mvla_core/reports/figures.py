@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mvla_core.evaluation.facts import REQUIRED, Facts
+from mvla_core.evaluation.facts import Facts
 from mvla_core.reports.gates import gate_figures
 
 _MEASURED_LEVELS = ("ok", "info", "warning", "error")
@@ -47,7 +47,7 @@ def decision_figures(
         "val_reduction": losses["val_reduction"],
         "gap_share": losses["last_gap"] / last if losses["last_gap"] is not None and last else None,
         "worse_share": losses["worse_epochs"] / (len(rows) - 1) if len(rows) > 1 else None,
-        "skill_low": facts.skill(facts.hardest(REQUIRED))["low"],
+        "skill_low": facts.skill(facts.hardest(facts.required))["low"],
         "verdict": results["verdict"]["label"],
         "clock_value": clock["value"],
         "weakest_recall": None if weakest is None else weakest["recall"],

@@ -11,7 +11,18 @@ from typing import Any
 from mvla_core.audit.wording import worded
 from mvla_core.evaluation.wording import fill, lookup
 from mvla_core.metrics.directions import DIRECTION_NAMES
-from mvla_core.wording import Language, amount, format_text, interval, percent, read_catalog, real, signed, term
+from mvla_core.wording import (
+    Language,
+    amount,
+    format_text,
+    interval,
+    percent,
+    read_catalog,
+    real,
+    signed,
+    term,
+    translated,
+)
 
 _DASH = "–"
 _FINE = re.compile(r"\{(\w+):(percent1|ratio|loss|plain)\}")
@@ -75,6 +86,12 @@ class Words:
     def term_of(self, table: str, name: str) -> str:
         """A name of one of the report's own tables; what has no name of its own stays as it is."""
         return self.table(table).get(name, name)
+
+    def reason(self, stored: str) -> str:
+        """Why something was not measured, as it was stored in English; translated where the sentence is known."""
+        if self.language == "en":
+            return stored
+        return translated(stored, read_catalog("mvla_core.reports", f"reasons_{self.language}"), whole=True)
 
     def verdict(self, key: str, values: Mapping[str, Any]) -> str:
         """A statement of the verdict's catalog."""

@@ -39,7 +39,7 @@ def _evidence_effect(item: Mapping[str, Any], results: Mapping[str, Any]) -> tup
     if code in ("recall", "rare_direction"):
         missed = (1.0 - values["recall"]) * values["count"]
         return missed / results["actions_compared"], "actions"
-    if code == "clock":
+    if code in ("clock", "scenes"):
         return value, "explained"
     if code == "collapse":
         return values["share"] - values["true_share"], "actions"

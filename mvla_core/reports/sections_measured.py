@@ -242,7 +242,12 @@ def direction_section(stored: Stored, words: Words, figure_words: Words) -> Sect
     """Which way it drives: confusion, shares and recall."""
     directions = stored.results["directions"]
     units = dict(zip(stored.results["actions"]["names"], stored.results["actions"]["units"], strict=True))
-    bands = ", ".join(f"{name} ± {words.real(band)} {units[name]}" for name, band in directions["dead_band"].items())
+    # An axis that is never moved has no band, and takes no part in the directions.
+    bands = ", ".join(
+        f"{name} ± {words.real(band)} {units[name]}"
+        for name, band in directions["dead_band"].items()
+        if band is not None
+    )
     rows: list[list[Cell]] = [
         [
             words.term("directions", name),
@@ -274,7 +279,7 @@ def ablation_section(stored: Stored, words: Words, figure_words: Words) -> Secti
     for name, value in stored.results["ablations"].items():
         named = words.table("ablation_names")[name]
         if not value["measured"]:
-            rows.append([named, words.say("ablations.not_measured"), words.table("not_measured")[name], "", ""])
+            rows.append([named, words.say("ablations.not_measured"), words.reason(value["reason"]), "", ""])
             continue
         change, rise = value["change"], value["rise"]
         rows.append(

@@ -89,10 +89,21 @@ def test_each_policy_needs_what_it_uses(root: DataRoot, worlds: ModuleType) -> N
     assert moved("memory") == pictures | {"history_hidden"}
     assert moved("ears") == {"instruction_swap", "instruction_empty", "instruction_other"}
     told = results["ears"]["reliance"]
-    assert told["vision"] == {"measured": True, "by": "pictures_other", "value": 0.0, "low": 0.0, "high": 0.0}
+    assert told["vision"] == {"measured": True, "by": "pictures_moment", "value": 0.0, "low": 0.0, "high": 0.0}
     assert told["instruction"]["low"] > 0.5
     assert results["memory"]["reliance"]["history"]["value"] > 0
     assert results["left eye"]["ablations"]["pictures_noise"]["windows"] == 3 * results["left eye"]["episodes"]
+
+
+def test_pictures_that_only_tell_the_time_are_relied_upon(root: DataRoot, worlds: ModuleType) -> None:
+    """In a script the pictures of the same moment of another episode say the same; those of another moment do not."""
+    worlds.record(root, "world", lambda generator: "_wwwwaqqqqqqqwwwwe", 16)
+    run = worlds.prepare(root, "world")
+    results = assess(root, run, worlds.sighted(0.0), worlds.SPACE, WindowSpec())
+    assert results["ablations"]["pictures_other"]["change"]["value"] == 0.0
+    vision = results["reliance"]["vision"]
+    assert vision["by"] == "pictures_moment"
+    assert vision["low"] > 0.3
 
 
 def test_a_policy_of_one_frame_has_no_history(root: DataRoot, worlds: ModuleType) -> None:
@@ -138,11 +149,11 @@ def test_reliance_is_half_the_squared_change_and_at_most_one() -> None:
     def change(value: float) -> dict[str, Any]:
         return {"measured": True, "change": {"value": value, "low": 0.0, "high": None}}
 
-    found = reliance({"pictures_other": change(0.6), "instruction_swap": change(3.0)})
-    assert found["vision"] == {"measured": True, "by": "pictures_other", "value": 0.18, "low": 0.0, "high": None}
+    found = reliance({"pictures_moment": change(0.6), "instruction_swap": change(3.0)})
+    assert found["vision"] == {"measured": True, "by": "pictures_moment", "value": 0.18, "low": 0.0, "high": None}
     assert found["instruction"]["value"] == 1.0
     assert found["history"] == {"measured": False, "reason": "It was not tried."}
-    alone = {"pictures_other": {"measured": False, "reason": "One episode."}, "pictures_noise": change(0.2)}
+    alone = {"pictures_moment": {"measured": False, "reason": "One episode."}, "pictures_noise": change(0.2)}
     assert reliance(alone)["vision"]["by"] == "pictures_noise"
 
 
@@ -182,14 +193,16 @@ def look_at(root: DataRoot, names: set[str] | None = None) -> None:
     """Describe the pictures of the world by their pixels, in the place where the job "features" leaves its vectors."""
     ref = named_dataset(root, "world")
     rows = {}
-    for info in scan(root, ref).episodes:
+    for number, info in enumerate(scan(root, ref).episodes):
         if names is not None and info.episode_id not in names:
             continue
         with open_known(info) as reader:
             pixels = reader.frames()[:, :3, :, 0].reshape(info.num_frames, -1).astype(np.float16)
         vectors = np.zeros((info.num_frames, 256), dtype=np.float16)
         vectors[:, : pixels.shape[1]] = pixels
-        rows[info.path.name] = looks_entry(info, Looks(vectors, np.zeros(info.num_frames, dtype=np.uint64)))
+        # No frame is a copy of another.
+        hashes = np.random.default_rng(number).integers(0, 2**63, info.num_frames, dtype=np.uint64)
+        rows[info.path.name] = looks_entry(info, Looks(vectors, hashes))
     look_table(root, "world", ref.folder).change(rows)
 
 
@@ -205,6 +218,7 @@ def test_nearest_pictures_and_learned_baselines_answer_the_same_windows(root: Da
         "frame_index": "trivial",
         "instruction_clock": "trivial",
         "repeat_last": "trivial",
+        "first_picture": "scene",
         "nearest_picture": "picture",
         "nearest_picture_instruction": "picture",
         "picture_blind": "learned",

@@ -10,8 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvla_core.evaluation.ablations import ABLATIONS, PICTURES, swapped
-from mvla_core.evaluation.facts import REQUIRED, clock_on_data, rule_file, threshold
-from mvla_core.evaluation.measure_baselines import LEARNED, NEAREST
+from mvla_core.evaluation.evidence import COUNTS
+from mvla_core.evaluation.facts import (
+    REPLAY,
+    REQUIRED,
+    TRAINED_BLIND,
+    clock_on_data,
+    rule_file,
+    scene_on_data,
+    threshold,
+)
+from mvla_core.evaluation.measure_baselines import FIRST_PICTURE, LEARNED, NEAREST
 from mvla_core.evaluation.verdict import LABELS, RULES, judge
 from mvla_core.evaluation.wording import catalog, fill, interval, percent
 from mvla_core.metrics.directions import DIRECTION_NAMES
@@ -40,9 +49,10 @@ def results(
         "metrics": {"first_window": {"skill": against}},
         "per_instruction": {"go left": {"skill": against}},
         "directions": {
-            "collapse": {"direction": "forward", "share": 0.5, "true_share": 0.5},
+            "collapse": {"direction": "forward", "share": 0.5, "true_share": 0.5, "low": 0.4, "high": 0.6},
             "variation": 0.9,
-            "recall": {"forward": {"count": 50, "recall": 0.8}},
+            "variation_interval": {"low": 0.8, "high": 1.0},
+            "recall": {"forward": {"count": 50, "recall": 0.8, "low": 0.6, "high": 0.9}},
             "true_share": {"forward": 0.5},
         },
         "clock": {"baseline": "frame_index", "value": 0.3, "low": 0.2, "high": 0.4, "verdict": "fails"},
@@ -86,7 +96,7 @@ def test_every_label_rule_baseline_and_direction_has_its_words() -> None:
     assert set(texts["labels"]) == set(LABELS)
     assert set(texts["verdict"]) == set(RULES)
     assert set(texts["next"]) >= set(RULES)
-    assert set(texts["baselines"]) == {*TRIVIAL_PREDICTORS, *NEAREST, *LEARNED}
+    assert set(texts["baselines"]) == {*TRIVIAL_PREDICTORS, FIRST_PICTURE, *NEAREST, *LEARNED}
     assert set(texts["directions"]) == set(DIRECTION_NAMES)
 
 
@@ -137,13 +147,125 @@ def test_winning_few_episodes_is_learning_in_part() -> None:
     assert judge(results(HEALTHY, episodes=8, wins=6))["rule"] == "learned"
 
 
-def test_a_missed_direction_is_learning_in_part() -> None:
+@pytest.mark.parametrize(
+    ("recall", "low", "rule"), [(0.1, 0.0, "partly_direction"), (0.5, 0.19, "partly_direction"), (0.5, 0.21, "learned")]
+)
+def test_a_direction_that_is_not_shown_to_be_found_is_learning_in_part(recall: float, low: float, rule: str) -> None:
     sick = results(HEALTHY)
     sick["directions"]["true_share"]["left"] = 0.2
-    sick["directions"]["recall"]["left"] = {"count": 40, "recall": 0.1}
+    sick["directions"]["recall"]["left"] = {"count": 40, "recall": recall, "low": low, "high": 0.9}
     verdict = judge(sick)
-    assert verdict["rule"] == "partly_direction"
-    assert "'left'" in verdict["sentence"]
+    assert verdict["rule"] == rule
+    assert ("'left'" in verdict["sentence"]) is (rule != "learned")
+
+
+@pytest.mark.parametrize(("high", "rule"), [(0.19, "collapsed_mean"), (0.21, "no_better_than_clock")])
+def test_predictions_that_hardly_vary_have_collapsed_where_the_whole_interval_says_so(high: float, rule: str) -> None:
+    sick = results({**HEALTHY, "constant": (-0.02, -0.1, 0.01)})
+    sick["directions"] |= {"variation": 0.15, "variation_interval": {"low": 0.1, "high": high}}
+    assert judge(sick)["rule"] == rule
+
+
+def replay(value: float, low: float, known: int) -> dict[str, Any]:
+    """What `scene_clock` measures, as stored, over 60 episodes of which 12 are held out."""
+    ends = {"value": value, "low": low, "high": min(1.0, 2 * value - low)}
+    return {"scene_clock": scene_on_data({**ends, "baseline": "first_picture", "known": known, "held_out": 12})}
+
+
+@pytest.mark.parametrize(
+    ("scenes", "skill", "rule"),
+    [
+        # One look and a clock suffice: who is not better recites, and who is better has hardly anything left to see.
+        (replay(0.97, 0.95, 12), (-0.4, -0.6, 0.1), "memorised_scenes"),
+        (replay(0.97, 0.95, 12), (0.4, 0.2, 0.5), "partly_scenes"),
+        # Noise keeps the replay from sufficing, but the scenes are known: it still has to be beaten.
+        (replay(0.6, 0.5, 12), (0.02, -0.2, 0.2), "no_better_than_clock"),
+        (replay(0.6, 0.5, 12), (0.2, -0.1, 0.4), "uncertain"),
+        (replay(0.6, 0.5, 12), (0.4, 0.2, 0.5), "learned"),
+        # New scenes: nobody knows their script, so that only one who is surely worse has not shown to look.
+        (replay(0.6, 0.5, 0), (0.2, -0.5, 0.4), "learned"),
+        (replay(0.6, 0.5, 0), (-0.3, -0.6, -0.1), "no_better_than_clock"),
+    ],
+)
+def test_scripts_of_known_scenes_have_to_be_beaten(
+    scenes: dict[str, Any], skill: tuple[float, float, float], rule: str
+) -> None:
+    verdict = judge({**results({**HEALTHY, "first_picture": skill}), **scenes})
+    assert verdict["rule"] == rule
+    assert "scenes" in {item["code"] for item in verdict["evidence"]}
+
+
+def test_results_of_an_older_evaluation_are_judged_without_the_replay() -> None:
+    assert judge(results(HEALTHY))["rule"] == "learned"
+
+
+def test_a_policy_that_is_surely_worse_than_a_constant_is_not_uncertain() -> None:
+    sick = {**HEALTHY, "constant": (-0.2, -0.3, -0.1), "frame_index": (0.2, -0.31, 0.5)}
+    verdict = judge(results(sick))
+    assert verdict["rule"] == "no_better_than_clock"
+    assert "a constant" in verdict["sentence"]
+
+
+def test_the_rule_file_names_everything_that_has_to_be_beaten() -> None:
+    rules = {rule["name"]: rule for rule in rule_file()["rules"]}
+    for name in ("learned", "no_better_than_clock", "memorised_script"):
+        assert "trained without pictures" in rules[name]["when"]
+        assert "영상 없이 같은 설정으로 학습한" in rules[name]["when_ko"]
+        assert "replaying" in rules[name]["when"]
+    assert {f"skill_{name}" for name in (*REQUIRED, *TRAINED_BLIND, REPLAY)} <= set(rule_file()["severity"])
+
+
+def test_words_that_matter_only_with_the_picture_still_matter() -> None:
+    unheard = {
+        "measured": True,
+        "change": {"value": 0.01, "low": 0.0, "high": 0.02},
+        "rise": {"value": 0.0, "low": -0.01, "high": 0.01},
+    }
+    sick = results(HEALTHY)
+    sick["ablations"] = {**sick["ablations"], "instruction_swap": unheard}
+    sick["instruction_gain"] = {"value": 0.0, "low": -0.1, "high": 0.1}
+    verdict = judge(sick)
+    assert verdict["rule"] == "learned"
+    shown = {item["code"]: item for item in verdict["evidence"]}
+    assert shown["instruction_swap"]["level"] == "info", "what decides nothing is listed all the same"
+    assert "not shown to matter" in shown["instruction"]["text"]
+    for gain in ("clock", "pictures"):
+        sick["instruction_gains"] = {gain: {"value": 0.3, "low": 0.1, "high": 0.4}}
+        assert judge(sick)["rule"] == "deaf"
+
+
+def test_one_held_out_episode_claims_nothing() -> None:
+    alone = results(dict.fromkeys(TRIVIAL_PREDICTORS, (0.88, None, None)), episodes=1)  # type: ignore[arg-type]
+    nothing = {"value": 0.5, "low": None, "high": None}
+    alone["ablations"] = {name: {"measured": True, "change": nothing, "rise": nothing} for name in ABLATIONS}
+    verdict = judge(alone)
+    assert verdict["rule"] == "few_episodes"
+    texts = " ".join(item["text"] for item in verdict["evidence"])
+    assert not any(words in texts + verdict["sentence"] for words in ("Only 1 held-out", "on 1 held-out"))
+    assert "includes zero" not in texts
+    assert "Against a constant its skill is 88 % (no interval: too few episodes)." in texts
+    scores = [item for item in verdict["evidence"] if item["code"] not in ("split", "episodes", "wins", "sequences")]
+    assert {item["level"] for item in scores if item["low"] is None} == {"info"}
+
+
+def test_what_leaked_is_said_of_the_part_that_knows_it() -> None:
+    found = results(HEALTHY, leaked=3)
+    for own, words in (
+        ({"leaked_training": 3, "leaked_validation": 0}, "3 of 12 held-out episodes are also in the training part."),
+        ({"leaked_training": 0, "leaked_validation": 3}, "in the validation part, which chose the checkpoint."),
+        ({"leaked_training": 1, "leaked_validation": 2}, "in the training part (1) or in the validation part"),
+    ):
+        found["split"] |= own
+        assert any(words in item["text"] for item in judge(found)["evidence"])
+
+
+def test_pictures_that_were_not_compared_are_said_to_be_unchecked() -> None:
+    for checked, words in ((False, "was not checked"), (True, "or its pictures alone")):
+        found = results(HEALTHY)
+        found["split"]["pictures_checked"] = checked
+        split = next(item for item in judge(found)["evidence"] if item["code"] == "split")
+        assert words in split["text"]
+        assert split["level"] == ("ok" if checked else "info")
 
 
 def test_pictures_or_instructions_that_do_not_matter_are_learning_in_part() -> None:
@@ -219,7 +341,7 @@ def test_a_twin_that_was_trained_without_pictures_has_to_be_beaten_too() -> None
 
 
 def test_every_statement_with_a_score_has_its_interval_and_its_figure() -> None:
-    counts = {"episodes", "split", "wins", "sequences"}
+    counts = set(COUNTS)
     for section, texts in catalog("en")["evidence"].items():
         for say, text in texts.items():
             assert section in counts or "between}" in text or "{interval}" in text, (section, say)
@@ -250,7 +372,9 @@ def test_the_audit_decides_about_the_clock_where_it_can() -> None:
     ("instruction", "known", "expected"),
     [
         ("Go past the box on the left.", [], "Go past the box on the right."),
-        ("LEFT, then right", [], "right, then left"),
+        ("LEFT, then right", [], "RIGHT, then left"),
+        ("Go to the bright, upright lamp.", ["Go home."], "Go home."),
+        ("Go to the bright lamp on the left.", [], "Go to the bright lamp on the right."),
         ("왼쪽으로 가세요", [], "오른쪽으로 가세요"),
         ("Find the pot.", ["Find the pot.", "", "Find the cup."], "Find the cup."),
         ("Find the pot.", ["Find the pot."], None),

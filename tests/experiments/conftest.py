@@ -18,7 +18,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 SPEED = 0.5
 
 
-def record_sides(folder: Path, count: int, seed: int, space: ActionSpace | None = None) -> None:
+def record_sides(
+    folder: Path, count: int, seed: int, space: ActionSpace | None = None, *, simulated: bool = False
+) -> None:
     """Episodes of eight frames that turn off at a time of their own, to the side that the instruction names."""
     generator = np.random.default_rng(seed)
     for number in range(count):
@@ -34,6 +36,7 @@ def record_sides(folder: Path, count: int, seed: int, space: ActionSpace | None 
             actions,
             action_space=space or ActionSpace.default(2),
             instruction="Go left." if side > 0 else "Go right.",
+            attributes={"simulated": simulated},
         )
 
 
@@ -46,8 +49,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[DataRoot, RunFold
 
     root = DataRoot(tmp_path_factory.mktemp("experiments") / "data")
     record_sides(root.dataset("sides"), 20, 0)
-    record_sides(root.dataset("others"), 14, 1)
-    record_sides(root.dataset("wheels"), 4, 2, ActionSpace.from_names(["linear_x", "angular_z"]))
+    record_sides(root.dataset("others"), 14, 1, simulated=True)
+    record_sides(root.dataset("wheels"), 4, 2, ActionSpace.from_names(["linear_x", "angular_z"]), simulated=True)
     run = prepare_run(root, "sides", "tiny", {"window_size": 2, "chunk_size": 3, "epochs": 6, "learning_rate": 0.003})
     write_json(run.result, {**train_run(root, run, SILENT), "status": "succeeded"})
     return root, run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ import numpy as np
 import pytest
 
 from mvla_core.errors import DatasetError, RunError, Stopped, UserInputError
-from mvla_core.experiments.blind import blind_epochs, blind_policies
+from mvla_core.evaluation.evaluate import evaluate_run
+from mvla_core.experiments.blind import blind_epochs, blind_policies, kept_blind_policies
 from mvla_core.experiments.job import run_experiment
+from mvla_core.experiments.mixing import make_mix
 from mvla_core.experiments.scaling_plan import expected_seconds, plan_trainings
 from mvla_core.experiments.store import read_result, variants_folder
-from mvla_core.experiments.subject import Errors, load_subject, nested_order, rmse_difference, skill_gain
-from mvla_core.files import read_json
+from mvla_core.experiments.subject import Errors, load_subject, nested_order, skill_gain
+from mvla_core.experiments.variants import _same
+from mvla_core.files import read_json, write_json
 from mvla_core.layout import DataRoot, RunFolder
 from mvla_core.metrics.predictors import TRIVIAL_PREDICTORS
 from mvla_core.progress import SILENT, Progress
@@ -98,7 +102,43 @@ def test_a_mix_is_judged_on_the_same_real_episodes(trained: Trained) -> None:
     assert not set(own["test"]) & {*split["train"], *split["validation"]}
     linked = next((variants_folder(run, "mixing") / "episodes").glob("*/*.h5"))
     assert linked.stat().st_nlink > 1
-    assert read_gains(run)["simulation"] is not None
+    gain = read_gains(run)["simulation"]
+    assert gain is not None
+    # One training against one: the held-out interval alone names no winner.
+    if (run.evaluation / "scaling.json").is_file():
+        assert gain["low"] < result["gain_held_out"]["low"]
+        assert gain["high"] > result["gain_held_out"]["high"]
+    else:
+        assert (gain["low"], result["answer"]["code"]) == (None, "cannot_tell")
+    assert gain["value"] == result["gain_held_out"]["value"]
+
+
+def test_a_recording_that_was_replaced_is_linked_and_trained_anew(trained: Trained, tmp_path: Path) -> None:
+    root, run = trained
+    subject = load_subject(root, run.run_id)
+    mixed = make_mix(root, subject, "others")
+    name = mixed.simulated[0]
+    source, target = root.dataset("others") / f"{name}.h5", mixed.ref.folder / f"{name}.h5"
+    kept = source.read_bytes()
+    assert target.samefile(source)
+    try:
+        other = root.dataset("others") / f"{mixed.simulated[1]}.h5"
+        aside = tmp_path / "new.h5"
+        aside.write_bytes(other.read_bytes())
+        aside.replace(source)
+        assert not target.samefile(source)
+        make_mix(root, subject, "others")
+        assert target.read_bytes() == other.read_bytes()
+    finally:
+        source.write_bytes(kept)
+
+
+def test_what_a_variant_was_trained_on_is_part_of_its_plan() -> None:
+    plan = {"recipe": {"epochs": 2}, "files": {"e0": [10, 1]}}
+    assert _same({"recipe": {"epochs": 2}}, plan), "a plan of an earlier release"
+    assert _same(dict(plan), plan)
+    assert not _same({**plan, "files": {"e0": [10, 2]}}, plan)
+    assert not _same({"recipe": {"epochs": 3}}, plan)
 
 
 def test_a_mix_that_makes_no_sense_is_refused(trained: Trained) -> None:
@@ -106,6 +146,9 @@ def test_a_mix_that_makes_no_sense_is_refused(trained: Trained) -> None:
     mixing = {"experiment": "mixing", "run_id": run.run_id}
     with pytest.raises(DatasetError, match="settings\nmatched|settings matched to sides"):
         run_experiment(root, {**mixing, "simulation": "wheels"}, SILENT)
+    shutil.copytree(root.dataset("sides"), root.dataset("real"))
+    with pytest.raises(DatasetError, match="was not simulated"):
+        run_experiment(root, {**mixing, "simulation": "real"}, SILENT)
     with pytest.raises(UserInputError, match="trained on sides itself"):
         run_experiment(root, {**mixing, "simulation": "sides"}, SILENT)
     with pytest.raises(DatasetError, match="simulate more"):
@@ -176,6 +219,12 @@ def test_the_trainings_of_a_curve_are_planned(trained: Trained) -> None:
     root, run = trained
     seconds = expected_seconds(root, run, (0.25, 0.5), 1)
     assert seconds is None or 0 < seconds < 600
+    moved = root.run("20260101-000000-gone-tiny-0001")
+    write_json(moved.config, {**read_json(run.config), "dataset_folder": str(root.dataset("empty"))})
+    write_json(moved.split, read_json(run.split))
+    root.dataset("empty").mkdir(parents=True)
+    with pytest.raises(DatasetError, match="holds none of the 12 training episodes"):
+        expected_seconds(root, moved, (0.25, 0.5), 1)
 
 
 def test_gains_are_paired_by_episode() -> None:
@@ -184,9 +233,9 @@ def test_gains_are_paired_by_episode() -> None:
     before, after = Errors(10 * hard, values), Errors(9 * hard, values)
     gain = skill_gain(before, after, Errors(20 * hard, values))
     assert (gain.value, gain.low, gain.high) == pytest.approx((0.05, 0.05, 0.05))
-    difference = rmse_difference(before, after)
+    difference = before.difference(after)
     assert difference.low < difference.value < difference.high < 0
-    assert math.isnan(rmse_difference(Errors(np.ones(1), np.ones(1)), Errors(np.ones(1), np.ones(1))).low)
+    assert math.isnan(Errors(np.ones(1), np.ones(1)).difference(Errors(np.ones(1), np.ones(1))).low)
 
 
 def test_reading_experiments_never_loads_torch(repository: Path) -> None:
@@ -204,11 +253,11 @@ def test_reading_experiments_never_loads_torch(repository: Path) -> None:
 def test_the_full_evaluation_stands_beside_the_blind_versions_and_on_the_ladder(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mvla_core.evaluation import shift
+    from mvla_core.evaluation.shift_pictures import DISTURBANCES
     from mvla_core.experiments.full_evaluation import evaluate_fully
 
     # The whole ladder would take most of a minute; its rungs have tests of their own.
-    monkeypatch.setattr(shift, "FULL", shift.QUICK)
+    monkeypatch.setattr("mvla_core.evaluation.shift.DISTURBANCES", DISTURBANCES[1:2])
     root, run = trained
     results = evaluate_fully(root, run.run_id, other_dataset="others")
     assert {"picture_blind", "instruction_blind"} <= set(results["baselines"])
@@ -218,3 +267,15 @@ def test_the_full_evaluation_stands_beside_the_blind_versions_and_on_the_ladder(
     assert read_json(run.evaluation_results)["shift"] == json.loads(json.dumps(results["shift"]))
     # What the experiments have left is still there.
     assert read_result(run, "curriculum") is not None or not (run.evaluation / "curriculum.json").exists()
+    # A quick evaluation afterwards keeps what only the full one measures.
+    quick = evaluate_run(root, run.run_id, learned=kept_blind_policies(run))
+    assert {"picture_blind", "instruction_blind"} <= set(quick["baselines"])
+    assert quick["shift"] == {"carried_from": results["evaluated"], **results["shift"]}
+    forgotten = evaluate_run(root, run.run_id)
+    assert "picture_blind" in forgotten["baselines_not_measured"]
+    # A policy that began elsewhere needs other blind versions.
+    (run.start / "weights.bin").parent.mkdir()
+    (run.start / "weights.bin").write_bytes(b"")
+    assert kept_blind_policies(run) == {}
+    (run.start / "weights.bin").unlink()
+    run.start.rmdir()

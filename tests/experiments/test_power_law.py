@@ -61,9 +61,18 @@ def test_the_words_follow_from_the_curve() -> None:
     flat = fit_curve(planted(0.3, 0.0, 0.5, 2, held_out=400, noise=0.001))
     assert answer(flat, 0.2, "m/s")["code"] == "no_help"
     assert answer(flat, 0.2, "m/s")["text"].startswith("More of the same will not help")
-    assert answer(flat, 0.4, "m/s")["code"] == "reached"
+    reached = answer(flat, 0.4, "m/s")
+    assert reached["code"] == "reached"
+    assert (
+        f"{reached['now']['value']:.3f} m/s ({reached['now']['low']:.3f} to {reached['now']['high']:.3f})"
+        in reached["text"]
+    )
     unclear = fit_curve(planted(0.2, 0.1, 0.5, 3, held_out=4, noise=0.05))
     assert answer(unclear, 0.22, "m/s")["code"] == "cannot_tell"
+    # Below the target on these held-out episodes, and perhaps not on others.
+    barely = answer(unclear, unclear.at(unclear.last).value + 1e-6, "m/s")
+    assert barely["code"] == "cannot_tell"
+    assert "may be reached already" in barely["text"]
 
 
 def test_a_target_below_the_floor_is_never_reached() -> None:

@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvla_core.metrics import intervals
-from mvla_core.metrics.intervals import Interval, bootstrap_mean, bootstrap_ratio, skill
+from mvla_core.metrics.intervals import (
+    Interval,
+    bootstrap_mean,
+    bootstrap_mean_of_ratios,
+    bootstrap_ratio,
+    bootstrap_ratios,
+    paired_ratio,
+    skill,
+    student_quantile,
+)
 
 SUMS = st.lists(st.floats(0.01, 10), min_size=2, max_size=12)
 
@@ -91,3 +100,61 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         bootstrap_ratio(np.zeros(2), np.zeros(3))
     with pytest.raises(ValueError, match="E >= 1"):
         skill(np.zeros(0), np.zeros(0))
+
+
+def test_what_one_episode_carries_has_no_interval() -> None:
+    """Nine of ten episodes know nothing of the figure: redrawing them says nothing of it either."""
+    top, bottom = np.zeros(10), np.zeros(10)
+    top[4], bottom[4] = 8.0, 10.0
+    found = bootstrap_ratio(top, bottom)
+    assert found.value == 0.8
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+    bottom[7] = 10.0
+    assert bootstrap_ratio(top, bottom).low == 0.0
+    both = bootstrap_ratios(np.stack([top, top], axis=1), np.stack([bottom, np.where(top > 0, 10.0, 0.0)], axis=1))
+    assert both[0] == bootstrap_ratio(top, bottom)
+    assert both[1].value == 0.8
+    assert math.isnan(both[1].low)
+
+
+def test_a_mean_of_ratios_agrees_with_resampling_in_a_loop() -> None:
+    generator = np.random.default_rng(2)
+    bottom = generator.integers(0, 9, (12, 3)).astype(float)
+    top = np.floor(bottom * generator.random((12, 3)))
+    found = bootstrap_mean_of_ratios(top, bottom)
+    samples = []
+    for _ in range(4000):
+        drawn = generator.integers(0, 12, 12)
+        samples.append(np.nanmean(top[drawn].sum(axis=0) / bottom[drawn].sum(axis=0)))
+    assert found.value == pytest.approx(np.mean(top.sum(axis=0) / bottom.sum(axis=0)))
+    assert found.low == pytest.approx(np.percentile(samples, 2.5), abs=0.02)
+    assert found.high == pytest.approx(np.percentile(samples, 97.5), abs=0.02)
+    bottom[1:, 0] = 0.0
+    assert math.isnan(bootstrap_mean_of_ratios(np.minimum(top, bottom), bottom).low)
+    with pytest.raises(ValueError, match="E and K >= 1"):
+        bootstrap_mean_of_ratios(top, bottom[:, :2])
+
+
+def test_student_is_that_of_the_tables() -> None:
+    tables = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 7: 2.365, 9: 2.262, 19: 2.093, 29: 2.045, 1000: 1.962}
+    for freedom, point in tables.items():
+        assert student_quantile(freedom) == pytest.approx(point, rel=3e-3)
+    with pytest.raises(ValueError, match="degree of freedom"):
+        student_quantile(0)
+
+
+def test_a_paired_ratio_holds_the_truth_as_often_as_it_says_with_few_episodes() -> None:
+    generator = np.random.default_rng(1)
+    for count in (2, 5):
+        held = 0
+        for _ in range(400):
+            found = paired_ratio(generator.normal(1.0, 0.5, count), np.ones(count))
+            held += found.low <= 1.0 <= found.high
+        assert 0.92 <= held / 400 <= 0.98
+    assert math.isnan(paired_ratio(np.ones(1), np.ones(1)).low)
+
+
+def test_a_mapped_interval_is_that_of_the_function() -> None:
+    assert Interval(4.0, 1.0, 9.0).mapped(math.sqrt) == Interval(2.0, 1.0, 3.0)
+    assert math.isnan(Interval(4.0, math.nan, math.nan).mapped(math.sqrt).low)

@@ -154,11 +154,11 @@ def test_new_figures_are_shown(open_page, own: DataRoot) -> None:
         "rungs": [
             {**rung, "name": "held out", "kind": "clean", "text": "held-out episodes"},
             {**rung, "name": "dark 0.5", "kind": "picture", "text": "half the light", "skill": -3.0, "skill_low": -4.0},
-            {"name": "sudden stop", "kind": "edge", "text": "near a sudden stop", "skill": None, **skipped},
+            {"name": "stop", "kind": "edge", "text": "near a stop", "skill": None, **skipped},
         ],
-        "falls_off_at": "dark 0.5",
-        "reaches_zero_at": None,
-        "extent": {"suite": "quick", "disturbed_episodes": 4, "of_episodes": 5},
+        "falls_off": [{"family": "dark", "name": "dark 0.5", "text": "half the light"}],
+        "reaches_zero": [],
+        "extent": {"disturbed_episodes": 4, "of_episodes": 5},
     }
     results["reliance"] = {"vision": {"measured": True, **figure, "by": "pictures_other"}, "instruction": skipped}
     results["metrics"]["phases"] = {"initial": part, "middle": part, "final": skipped}
@@ -180,7 +180,7 @@ def test_new_figures_are_shown(open_page, own: DataRoot) -> None:
         page.run()
         assert not page.exception, section
         seen[section] = texts(page) + "".join(f"{metric.label} {metric.value} " for metric in page.metric)
-    assert "It falls off at: dark 0" in seen["Shift"]
+    assert "It falls off at: half the light" in seen["Shift"]
     assert "Reliance on vision 40%" in seen["Inputs taken away"]
     assert "Reliance on instruction not measured" in seen["Inputs taken away"]
     assert "Beginning, middle and end" in seen["Where it errs"]
@@ -195,7 +195,9 @@ def test_runs_are_compared_in_pairs(open_page, beside: RunFolder) -> None:
     page.run()
     assert not page.exception
     assert page.selectbox(key="compared_run").value == OTHER
-    assert any(each.value.startswith("This run is better than") for each in page.success)
+    # Three common episodes, on each of which this run errs less: too few to name a winner.
+    assert any(each.value.startswith("Nothing can be told from 3 episodes") for each in page.info), texts(page)
+    assert not page.success
     page.multiselect(key="overlay_beside").set_value([OTHER]).run()
     assert [run["id"] for run in overlay(page)["runs"]] == [RUN, OTHER]
 
