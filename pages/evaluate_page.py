@@ -18,7 +18,7 @@ from app.run_list import runs
 from app.session import data_root
 from app.text import plain
 from mvla_core.errors import MvlaError
-from mvla_core.evaluation.results import load_results
+from mvla_core.evaluation.results import is_outdated, load_results
 
 heading(EVALUATE)
 known = runs()
@@ -51,6 +51,7 @@ if not run.has_evaluation:
 
 try:
     results = load_results(folder)
+    outdated = is_outdated(folder, results)
 except MvlaError as error:
     st.error(plain(str(error)), icon=":material/error:")
     if not measuring:
@@ -58,6 +59,10 @@ except MvlaError as error:
     st.stop()
 if measuring:
     st.caption("Below is what was measured before.")
+if outdated:
+    st.warning(
+        "The policy has changed since it was measured: these figures are those of an earlier one. Evaluate again."
+    )
 others = [
     other for other in known if other.has_evaluation and other.dataset == run.dataset and other.run_id != run.run_id
 ]

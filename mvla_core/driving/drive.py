@@ -20,7 +20,6 @@ from mvla_core.driving.results import (
     assemble,
     drive_folder,
     forget_other_drives,
-    policy_digest,
     results_path,
 )
 from mvla_core.driving.safety import provoke
@@ -34,6 +33,7 @@ from mvla_core.episodes.dataset import resolve_dataset
 from mvla_core.errors import PolicyError, RunError
 from mvla_core.files import read_json, write_json
 from mvla_core.layout import DataRoot, RunFolder
+from mvla_core.policies.digest import policy_digest
 from mvla_core.policies.spec import PolicySpec
 from mvla_core.policies.threads import SMALL_BACKBONES, usable_cores
 from mvla_core.progress import SILENT, Progress
@@ -82,7 +82,7 @@ def drive_run(
     control = Control(settings.execute_steps, settings.ensembling, settings.latency_s, settings.interval_s)
     actions = np.concatenate([one.actions for one in train])
     guard = Guard.of_data(actions, control.renewed_after(spec.chunk_size))
-    digest = policy_digest(run)
+    digest = policy_digest(run.adapter)
     header = {
         "policy": digest,
         "worlds": worlds.to_json(),

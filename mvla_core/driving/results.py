@@ -10,7 +10,6 @@ when new ones are written. Runs of earlier releases have one `closed_loop.jsonl`
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import shutil
@@ -25,8 +24,9 @@ import numpy as np
 from mvla_core.driving.proportions import PairedShares, Share
 from mvla_core.driving.settings import ALL_SUITES, EDGE_CASES, GENERAL
 from mvla_core.errors import RunError
-from mvla_core.files import append_json_line, read_json_lines, read_object, sha256_file, write_text
+from mvla_core.files import append_json_line, read_json_lines, read_object, write_text
 from mvla_core.layout import RunFolder
+from mvla_core.policies.digest import file_digest, policy_digest
 
 FORMAT = 1
 """Version of `closed_loop.json`. Keys are added, never renamed."""
@@ -88,29 +88,10 @@ def load_driven(run: RunFolder) -> dict[str, Any]:
     return results
 
 
-def policy_digest(run: RunFolder) -> str:
-    """Tells policies apart: a SHA-256 over the adapter's weights and over what turns their output into commands."""
-    described = read_object(run.adapter / "policy.json")
-    weights = {str(path.relative_to(run.adapter)): _digest_of(path) for path in run.adapter.rglob("*.safetensors")}
-    parts = {"weights": weights, "spec": described["spec"], "base": described.get("base_fingerprint")}
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
 def _weights_digest(run: RunFolder) -> str:
     """What results under the first rules call their policy: the weights beside policy.json, and nothing else."""
-    digests = [_digest_of(path) for path in sorted(run.adapter.glob("*.safetensors"))]
+    digests = [file_digest(path) for path in sorted(run.adapter.glob("*.safetensors"))]
     return hashlib.sha256("".join(digests).encode()).hexdigest()
-
-
-def _digest_of(path: Path) -> str:
-    seen = path.stat()
-    return _cached_digest(path, seen.st_mtime_ns, seen.st_size, seen.st_ino)
-
-
-@functools.lru_cache(maxsize=256)
-def _cached_digest(path: Path, mtime_ns: int, size: int, inode: int) -> str:
-    """A page asks at every drawing; a file that has not changed is read once in a process."""
-    return sha256_file(path)
 
 
 def is_stale(run: RunFolder) -> bool:
@@ -122,7 +103,7 @@ def is_stale(run: RunFolder) -> bool:
     if not has_driven(run) or not (run.adapter / "policy.json").is_file():
         return False
     results = load_driven(run)
-    now = _weights_digest(run) if rules_of(results) == 1 else policy_digest(run)
+    now = _weights_digest(run) if rules_of(results) == 1 else policy_digest(run.adapter)
     return bool(results.get("policy") != now)
 
 

@@ -43,6 +43,7 @@ from mvla_core.evaluation.split_check import check_split
 from mvla_core.evaluation.verdict import judge
 from mvla_core.files import read_json, write_json
 from mvla_core.layout import DataRoot, RunFolder
+from mvla_core.policies.digest import DESCRIPTION, policy_digest
 from mvla_core.progress import SILENT, Progress
 from mvla_core.schema import ActionSequence, ActionSpace, EpisodeInfo, Frame
 
@@ -153,6 +154,7 @@ def assess(
         },
         "left_out": left_out,
         "measured_on": digest,
+        "policy": policy_digest(run.adapter) if (run.adapter / DESCRIPTION).is_file() else None,
         "clock": clock_on_data(measured["clock"], audit["clock"]),
         "scene_clock": scene_on_data(scenes.evidence),
         "instruction_gains": instruction_gains(root, used, driven, window, scale),

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from mvla_core.errors import RunError
 from mvla_core.files import read_object, replacing
 from mvla_core.layout import RunFolder
+from mvla_core.policies.digest import DESCRIPTION, policy_digest
 
 FORMAT = 1
 """Version of `results.json`. Keys are added, never renamed."""
@@ -123,6 +124,18 @@ def load_results(run: RunFolder) -> dict[str, Any]:
             f"evaluate again: python -m mvla_core evaluate {run.run_id}"
         )
     return results
+
+
+def is_outdated(run: RunFolder, results: Mapping[str, Any]) -> bool:
+    """Whether the run has another policy now than the one these results tell of; False where they do not say which it was.
+
+    Raises:
+        MvlaError: The policy's description is damaged.
+    """
+    measured = results.get("policy")
+    if measured is None or not (run.adapter / DESCRIPTION).is_file():
+        return False
+    return bool(policy_digest(run.adapter) != measured)
 
 
 def load_audit(run: RunFolder) -> dict[str, Any]:

@@ -13,7 +13,14 @@ from mvla_core.driving.results import RULES, has_driven, is_stale, load_driven, 
 from mvla_core.episodes.catalogue import EPISODE_SUFFIXES
 from mvla_core.episodes.reader import open_episode
 from mvla_core.errors import EpisodeError
-from mvla_core.evaluation.results import EpisodePredictions, audit_path, load_audit, load_predictions, load_results
+from mvla_core.evaluation.results import (
+    EpisodePredictions,
+    audit_path,
+    is_outdated,
+    load_audit,
+    load_predictions,
+    load_results,
+)
 from mvla_core.files import read_json
 from mvla_core.layout import DataRoot, RunFolder
 from mvla_core.readiness.gates import Robot
@@ -154,9 +161,9 @@ def gather(root: DataRoot, run_id: str, robot: Robot, *, with_predictions: bool 
     driven = load_driven(run) if has_driven(run) and not is_stale(run) else {}
     if driven and rules_of(driven) != RULES:
         driven = {}
-    if not run.evaluation_results.is_file():
+    results = load_results(run) if run.evaluation_results.is_file() else {}
+    if not results or is_outdated(run, results):
         return Gathered(run, config, split, {}, {}, (), robot, None, driven)
-    results = load_results(run)
     return Gathered(
         run,
         config,

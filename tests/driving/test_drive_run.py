@@ -21,7 +21,6 @@ from mvla_core.driving.results import (
     JOURNAL,
     is_stale,
     load_driven,
-    policy_digest,
     results_path,
     summarise,
     videos_folder,
@@ -35,6 +34,7 @@ from mvla_core.files import read_json, write_json
 from mvla_core.layout import DataRoot, RunFolder
 from mvla_core.policies.adapter import save_policy
 from mvla_core.policies.build import build_policy
+from mvla_core.policies.digest import policy_digest
 from mvla_core.progress import Progress
 from mvla_core.readiness.evidence import gather
 from mvla_core.readiness.gates import Robot
@@ -172,10 +172,10 @@ def test_another_policy_has_not_driven_whatever_its_files_times_are(root: DataRo
     assert gather(own, RUN, Robot(), with_predictions=False).driven == results
     # Another normaliser turns the same weights' output into other commands.
     description = read_json(run.adapter / "policy.json")
-    known = policy_digest(run)
+    known = policy_digest(run.adapter)
     changed = {**description["spec"], "normaliser": {**description["spec"]["normaliser"], "offset": [0.1, 0.0]}}
     write_json(run.adapter / "policy.json", {**description, "spec": changed})
-    assert policy_digest(run) != known
+    assert policy_digest(run.adapter) != known
     write_json(run.adapter / "policy.json", description)
     assert not is_stale(run)
     # Other weights with the old file's times are another policy all the same.

@@ -13,13 +13,14 @@ import pytest
 
 from app.drive_figures import paired_forest, paths_from_above, success_forest
 from mvla_core.driving.comparison import compare_driven
-from mvla_core.driving.results import RULES, assemble, policy_digest, results_path, videos_folder
+from mvla_core.driving.results import RULES, assemble, results_path, videos_folder
 from mvla_core.driving.settings import SUITES
 from mvla_core.driving.video import write_video
 from mvla_core.files import read_json, write_json
 from mvla_core.jobs.launch import take_runner_lock
 from mvla_core.jobs.queue import JobQueue
 from mvla_core.layout import ENVIRONMENT_VARIABLE, DataRoot, RunFolder
+from mvla_core.policies.digest import policy_digest
 from mvla_core.simulation.config import SimulationConfig
 from mvla_core.simulation.sampling import sample_scene
 from mvla_core.simulation.scene import Pose
@@ -164,7 +165,7 @@ def test_a_driven_run_shows_success_ways_films_and_another_run(open_page: Any, o
 def test_a_policy_that_was_trained_further_is_told(open_page: Any, own: DataRoot) -> None:
     run = own.run(RUN)
     write_json(run.adapter / "policy.json", {"spec": {"backbone": "tiny"}, "base_fingerprint": "none"})
-    results = results_of(RUN, ["", "collided"], policy_digest(run))
+    results = results_of(RUN, ["", "collided"], policy_digest(run.adapter))
     write_json(results_path(run), results)
     assert "earlier one" not in words(open_page("drive", run=RUN))
     (run.adapter / "adapter_model.safetensors").write_bytes(b"newer")

@@ -17,6 +17,9 @@ from mvla_core.evaluation.results import load_predictions, save_predictions
 from mvla_core.files import read_json, write_json
 from mvla_core.jobs.queue import JobQueue
 from mvla_core.layout import DataRoot, JobFolder, RunFolder
+from mvla_core.policies.digest import DESCRIPTION, policy_digest
+from mvla_core.readiness.evidence import gather
+from mvla_core.readiness.gates import Robot
 
 RUN = "20260101-120000-lab-compact-0001"
 OTHER = "20260101-130000-lab-compact-0003"
@@ -291,3 +294,17 @@ def test_what_was_measured_before_is_shown_while_it_is_measured_again(open_page,
     before = len(page.error)
     page.run()
     assert len(page.error) == before - 1
+
+
+def test_figures_of_an_earlier_policy_are_told(open_page, own: DataRoot) -> None:
+    run = own.run(RUN)
+    description = {"spec": {}, "base_fingerprint": "one"}
+    write_json(run.adapter / DESCRIPTION, description)
+    results = read_json(run.evaluation_results)
+    write_json(run.evaluation_results, {**results, "policy": policy_digest(run.adapter)})
+    assert "those of an earlier one" not in texts(open_page("evaluate", run=RUN))
+    write_json(run.adapter / DESCRIPTION, {**description, "base_fingerprint": "another"})
+    page = open_page("evaluate", run=RUN)
+    assert not page.exception
+    assert "those of an earlier one" in texts(page)
+    assert not gather(own, RUN, Robot()).results, "and readiness counts none of them"
