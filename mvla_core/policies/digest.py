@@ -1,4 +1,4 @@
-"""Tells policies apart by what lies in their folder. Torch-free: pages ask whether results still tell of the policy that is there."""
+"""Tells policies apart by what lies in their folder, so that results can be held against the policy that is there. Torch-free."""
 
 from __future__ import annotations
 
