@@ -23,7 +23,7 @@ from typing import Any
 from mvla_core.audit.balance import UNKNOWN
 from mvla_core.datasets.split import PARTS
 from mvla_core.driving.settings import EDGE_CASES, GENERAL
-from mvla_core.evaluation.facts import Facts
+from mvla_core.evaluation.facts import REPLAY, Facts
 from mvla_core.readiness.evidence import (
     AUDIT,
     DRIVEN,
@@ -126,9 +126,10 @@ def vision_needed(gathered: Gathered) -> Evidence:
 
 
 def skill_clock(gathered: Gathered) -> Evidence:
-    """Skill over what the verdict asks a policy to beat: over the one where the advantage is least certain."""
+    """Skill over what never looks: a constant, both clocks, and the recipe trained blind where that was measured; over the one
+    where the advantage is least certain."""
     facts = Facts(gathered.results)
-    return _skill(gathered, facts.hardest(facts.required))
+    return _skill(gathered, facts.hardest(tuple(name for name in facts.required if name != REPLAY)))
 
 
 def skill_repeat_last(gathered: Gathered) -> Evidence:

@@ -139,6 +139,7 @@ def test_the_json_contract_along_the_whole_way(
     assert {job["status"] for job in jobs} == {"succeeded"}
 
 
+@pytest.mark.slow
 def test_the_demo_goes_the_whole_way(repository: Path, root: DataRoot) -> None:
     value = result_of(repository, root, "demo", "--count", "8", "--epochs", "2")
     assert value["verdict"]["sentence"]

@@ -1,6 +1,6 @@
 """Planted diseases, really trained: from episode files over the compact policy to the verdict.
 
-One seed of two cases at each run of the tests, one of every case with --run-slow; `benchmarks/verdict.py` does twenty of each.
+One seed of the shortest case at each run of the tests, one of every case with --run-slow; `benchmarks/verdict.py` does twenty each.
 """
 
 from __future__ import annotations
