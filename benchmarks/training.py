@@ -121,8 +121,8 @@ def measure(way: str, base_model: Path, repeats: int, gradients: Path) -> dict[s
     items = cut_segments([prepared], window, per_item, spec.normaliser)
     collate = Collator(built.encode_instructions)
     counted = items[:COMPARED_WINDOWS] if way == "naive" else items[:1]
-    if device.type == "cuda":
-        _step(network, collate, counted, device)  # Kernels are chosen in the first step.
+    # In the first step kernels are chosen and memory is asked of the system: several seconds, which one step would bear alone.
+    _step(network, collate, counted if device.type == "cuda" else counted[:1], device)
     network.zero_grad()
     begin, waited = _clock(device), 0.0
     for _ in range(repeats):

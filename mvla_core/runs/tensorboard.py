@@ -32,8 +32,11 @@ TAGS = {
     ("epoch", "val_huber"): "error/validation_huber",
 }
 """Event and key of the progress file -> the name under which TensorBoard shows it."""
-AXES_TAG = "error/validation_rmse of "
-"""Before the name and the unit of an axis."""
+AXES_TAGS = {
+    "val_rmse_axes": "error/validation_rmse of ",
+    "val_rmse_normalised_axes": "error/validation_rmse, normalised, of ",
+}
+"""Key of an epoch -> what stands before the name of each axis, and its unit where it has one."""
 _MAX_AXES = 64
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -111,9 +114,10 @@ def scalar_record(wall_time: float, step: int, scalars: Mapping[str, float]) -> 
 def scalars_of(event: str, values: Mapping[str, Any]) -> dict[str, float]:
     """The scalars of one progress event by their tags; a value that was not finite, null in the file, is NaN."""
     tagged = [(tag, value) for key, value in values.items() if (tag := TAGS.get((event, key))) is not None]
-    axes = values.get("val_rmse_axes")
-    if event == "epoch" and isinstance(axes, Mapping):
-        tagged += [(f"{AXES_TAG}{name}", value) for name, value in list(axes.items())[:_MAX_AXES]]
+    for key, tag in AXES_TAGS.items() if event == "epoch" else ():
+        axes = values.get(key)
+        if isinstance(axes, Mapping):
+            tagged += [(f"{tag}{name}", value) for name, value in list(axes.items())[:_MAX_AXES]]
     return {
         tag: float("nan") if value is None else float(value)
         for tag, value in tagged

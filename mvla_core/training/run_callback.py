@@ -159,6 +159,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
             val_rmse=self.validation.rmse,
             val_rmse_per_axis=list(self.validation.rmse_per_axis),
             val_rmse_axes=self._named_axes(self.validation.rmse_per_axis),
+            val_rmse_normalised_axes=self._normalised_axes(self.validation.normalised_rmse_per_axis),
             val_huber=self.validation.huber,
             best_epoch=best.epoch if best is not None else None,
             eta_seconds=round(per_epoch * (state.num_train_epochs - epoch), 1),
@@ -181,6 +182,9 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
             return {}
         axes = zip(self._space.names, self._space.units, values, strict=True)
         return {f"{name} [{unit}]": value for name, unit, value in axes}
+
+    def _normalised_axes(self, values: Sequence[float]) -> dict[str, float]:
+        return {} if self._space is None or not values else dict(zip(self._space.names, values, strict=True))
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
         self._saved = time.monotonic()

@@ -30,6 +30,7 @@ class Validation:
         loss_by_episode: The same mean loss of each episode id.
         numbers_by_episode: How many numbers that mean is over: unmasked targets times action dimensions.
         huber: Mean Huber loss of the predicted actions over the same targets, normalised units: comparable between heads.
+        normalised_rmse_per_axis: As `rmse_per_axis`, in the units that the network predicts.
     """
 
     loss: float
@@ -39,6 +40,7 @@ class Validation:
     loss_by_episode: dict[str, float] = field(default_factory=dict)
     numbers_by_episode: dict[str, int] = field(default_factory=dict)
     huber: float = math.nan
+    normalised_rmse_per_axis: tuple[float, ...] = ()
 
     @property
     def is_finite(self) -> bool:
@@ -74,6 +76,7 @@ def validate(
     huber = 0.0
     read: dict[str, Instructions] = {}
     squared: dict[str, tuple[npt.NDArray[np.float64], int]] = {}
+    normalised = np.zeros(len(policy.spec.action_space))
     for episode in episodes:
         actions = episode.sequence.actions
         last = last_frames(len(actions), window)
@@ -94,6 +97,7 @@ def validate(
             watch(name, last, physical)
         errors = (physical - targets)[mask].astype(np.float64)
         squared[name] = ((errors**2).sum(axis=0), len(errors))
+        normalised += np.square((predicted - labels)[counted].double().cpu().numpy()).sum(axis=0)
     policy.train(was_training)
     targets_seen = sum(count for _, count in squared.values())
     per_axis = np.sum([total for total, _ in squared.values()], axis=0) / targets_seen
@@ -106,4 +110,5 @@ def validate(
         loss_by_episode={name: losses[name] / numbers[name] for name in squared},
         numbers_by_episode=numbers,
         huber=huber / (targets_seen * len(per_axis)),
+        normalised_rmse_per_axis=tuple(np.sqrt(normalised / targets_seen).tolist()),
     )

@@ -147,7 +147,12 @@ def test_both_heads_report_the_same_metrics_in_physical_units(root: DataRoot, co
         epoch = recorder.named("epoch")[-1]
         assert epoch["val_rmse_axes"].keys() == {"linear_x [m/s]", "linear_y [m/s]"}
         assert list(epoch["val_rmse_axes"].values()) == epoch["val_rmse_per_axis"]
-        assert load_policy(run.adapter, "cpu").spec.action_head == head
+        spec = load_policy(run.adapter, "cpu").spec
+        assert spec.action_head == head
+        unit = spec.normaliser.apply(np.ones((1, 2))) - spec.normaliser.apply(np.zeros((1, 2)))
+        assert list(epoch["val_rmse_normalised_axes"]) == ["linear_x", "linear_y"]
+        normalised = np.array(list(epoch["val_rmse_normalised_axes"].values()))
+        assert np.allclose(normalised, np.array(epoch["val_rmse_per_axis"]) * unit[0], rtol=1e-5)
         records[head] = (set(result), set(epoch), read_json(run.path / RECEIPT)["labels"], epoch)
     assert records["regression"][:2] == records["directions"][:2]
     assert records["regression"][2]["loss"] == "Huber"
