@@ -33,7 +33,8 @@ def tree_memory(data_root: str) -> int:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as data_root:
+    # The runner of the jobs may write a last time while its folder is removed.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as data_root:
         began = time.monotonic()
         process = subprocess.Popen(
             [sys.executable, "-m", "mvla_core", "demo", "--json"],
