@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from mvla_core.files import sha256_file
-from mvla_core.training.machine import provenance
+from mvla_core.training.machine import installed_version, provenance
+from mvla_core.training.program import CHECKOUT, git_output
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-"""The folder that holds this program."""
 _PACKAGE = "mvla_core"
 _SOURCES = (".py", ".toml", ".yaml", ".j2", ".css")
-_TIMEOUT_S = 20
 _PINNED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==", re.MULTILINE)
 
 
@@ -32,8 +27,8 @@ def code_of(checkout: Path = CHECKOUT) -> dict[str, Any]:
         for path in sorted((checkout / _PACKAGE).rglob("*"))
         if path.suffix in _SOURCES and path.is_file()
     }
-    commit = _git(checkout, "rev-parse", "HEAD")
-    changes = None if commit is None else _git(checkout, "diff", "HEAD", "--", _PACKAGE)
+    commit = git_output(checkout, "rev-parse", "HEAD")
+    changes = None if commit is None else git_output(checkout, "diff", "HEAD", "--", _PACKAGE)
     return {
         "commit": None if commit is None else commit.decode().strip(),
         # Of no bytes where the checkout is clean.
@@ -51,29 +46,9 @@ def environment_now(checkout: Path = CHECKOUT) -> dict[str, Any]:
     packages: dict[str, str | None] = dict(found["packages"])
     pinned = checkout / "requirements.txt"
     for name in _PINNED.findall(pinned.read_text(encoding="utf-8")) if pinned.is_file() else ():
-        packages.setdefault(name.lower(), _version(name))
+        packages.setdefault(name.lower(), installed_version(name))
     return {
         "python": found["python"],
         "packages": dict(sorted(packages.items())),
         "hardware": {key: found[key] for key in ("platform", "processor", "cores", "gpus")},
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _git(checkout: Path, *arguments: str) -> bytes | None:
-    program = shutil.which("git")
-    if program is None or not (checkout / ".git").exists():
-        return None
-    try:
-        found = subprocess.run(
-            [program, "-C", str(checkout), *arguments], capture_output=True, timeout=_TIMEOUT_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return found.stdout if found.returncode == 0 else None

@@ -14,9 +14,10 @@ from mvla_core.progress import SILENT, Progress
 from mvla_core.readiness.assess import assess
 from mvla_core.readiness.evidence import table
 from mvla_core.readiness.gates import load_gates
-from mvla_core.readiness.program import CHECKOUT, code_of, environment_now
+from mvla_core.readiness.program import code_of, environment_now
 from mvla_core.readiness.record import adapter_files, digest, episodes_of, read_record, seen_as
 from mvla_core.schema import EpisodeInfo
+from mvla_core.training.program import CHECKOUT
 
 Part = Literal["record", "data", "run", "adapter", "evaluation", "code", "environment", "gates", "readiness"]
 PARTS: tuple[Part, ...] = get_args(Part)

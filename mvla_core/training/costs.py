@@ -89,15 +89,25 @@ def costs_of(recipe: Recipe) -> Costs:
         once, work, kept = parts.vision_once, parts.text, shape.slots * shape.text_dim * number
     # In passes of the length of one forward pass: forward, backward, the weights' gradients, forward again.
     passes = 2 + full + recipe.gradient_checkpointing
-    trained = trainable_parameters(
+    trained = parameters_of(recipe, 2)["total"]
+    return Costs(parts.start_s, once, work * passes / 2, trained * parts.parameter_s, parts.epoch_s, kept)
+
+
+def parameters_of(recipe: Recipe, outputs: int) -> dict[str, int]:
+    """Count the trainable parameters of a recipe by part, and in "total".
+
+    Args:
+        recipe: What to train.
+        outputs: Numbers that its head gives for each predicted step: action dimensions, or classes to choose from.
+    """
+    return trainable_parameters(
         recipe.backbone,
         rank=recipe.lora_rank,
         targets=recipe.lora_targets,
         head_hidden=recipe.head_hidden,
         head_layers=recipe.head_layers,
-        outputs=recipe.chunk_size * 2,
+        outputs=recipe.chunk_size * outputs,
         visual_channels=recipe.visual_channels,
         tuning=recipe.tuning,
         top_layers=recipe.lora_top_layers,
-    )["total"]
-    return Costs(parts.start_s, once, work * passes / 2, trained * parts.parameter_s, parts.epoch_s, kept)
+    )

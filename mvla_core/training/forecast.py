@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mvla_core.datasets.windows import last_frames
-from mvla_core.policies.parameters import TOTAL_KOSMOS2, trainable_parameters
-from mvla_core.training.costs import costs_of
+from mvla_core.policies.parameters import TOTAL_KOSMOS2
+from mvla_core.training.costs import costs_of, parameters_of
 from mvla_core.training.footprint import (
     beginning_bytes,
     frames_in_work,
@@ -116,17 +116,7 @@ def estimate(
     costs = costs_of(recipe)
     all_frames = sum(taught) + sum(validation_frames)
     missing = all_frames if missing_frames is None else missing_frames
-    parameters = trainable_parameters(
-        recipe.backbone,
-        rank=recipe.lora_rank,
-        targets=recipe.lora_targets,
-        head_hidden=recipe.head_hidden,
-        head_layers=recipe.head_layers,
-        outputs=recipe.chunk_size * (action_dims if classes is None else classes),
-        visual_channels=recipe.visual_channels,
-        tuning=recipe.tuning,
-        top_layers=recipe.lora_top_layers,
-    )
+    parameters = parameters_of(recipe, action_dims if classes is None else classes)
     total = parameters["total"]
     longest = max((len(last_frames(length, recipe.window)) for length in taught), default=0)
     in_work = math.ceil(frames_in_work(recipe, longest) / processes)

@@ -87,14 +87,15 @@ def provenance(data_files: list[tuple[str, int, int]]) -> dict[str, Any]:
         "processor": platform.processor() or platform.machine(),
         "cores": cores(),
         "gpus": list(cuda_devices()),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: installed_version(name) for name in _PACKAGES},
         "program_commit": state.commit if state else None,
         "program_changes": state.to_json() if state else None,
         "episodes": [{"episode_id": name, "bytes": size, "mtime_ns": mtime} for name, size, mtime in data_files],
     }
 
 
-def _version(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
+    """Return the version of a package; None where it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+"""The folder that holds this program."""
 MOST_CHANGES = 1_000_000
 """Bytes of a patch that are kept."""
 _PATCH_OPTIONS = (
@@ -22,7 +23,7 @@ _PATCH_OPTIONS = (
 )
 _MOST_FILES = 200
 _MOST_HASHED = 100_000_000
-_TIMEOUT_S = 10
+_TIMEOUT_S = 20
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,9 @@ def program_state(checkout: Path = CHECKOUT) -> ProgramState | None:
     Args:
         checkout: Another one, for a test.
     """
-    commit = _git(checkout, "rev-parse", "HEAD")
-    names = _git(checkout, "diff", "HEAD", "--name-only", "--no-renames", "-z")
-    others = _git(checkout, "ls-files", "--others", "--exclude-standard", "-z")
+    commit = git_output(checkout, "rev-parse", "HEAD")
+    names = git_output(checkout, "diff", "HEAD", "--name-only", "--no-renames", "-z")
+    others = git_output(checkout, "ls-files", "--others", "--exclude-standard", "-z")
     if commit is None or names is None or others is None:
         return None
     kept: list[str] = []
@@ -117,7 +118,7 @@ def program_state(checkout: Path = CHECKOUT) -> ProgramState | None:
 
 def _pieces(checkout: Path, count: int) -> list[bytes | None]:
     """Return the patch of each changed file, in git's order; None for one that is not UTF-8, or where git tells of other files."""
-    told = _git(checkout, "diff", "HEAD", *_PATCH_OPTIONS) or b""
+    told = git_output(checkout, "diff", "HEAD", *_PATCH_OPTIONS) or b""
     # Within a file's changes every line begins with a sign of its own.
     pieces = re.split(rb"(?m)^(?=diff --git )", told)[1:]
     if len(pieces) != count:
@@ -137,7 +138,7 @@ def _names(told: bytes) -> list[str]:
     return [name.decode(errors="replace") for name in told.split(b"\0") if name]
 
 
-def _git(checkout: Path, *arguments: str) -> bytes | None:
+def git_output(checkout: Path, *arguments: str) -> bytes | None:
     """Return what git says of a checkout, or None where it is no checkout or git cannot say it."""
     program = shutil.which("git")
     if program is None or not (checkout / ".git").exists():
